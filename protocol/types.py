@@ -1,0 +1,104 @@
+"""The field types that documents are made of.
+
+Text is NFC without control or bidirectional characters, numbers are integers below 2^53 or decimal strings,
+times are RFC 3339 in UTC with whole seconds, digests and keys are lower-case hex, longer bytes are base64.
+"""
+
+import base64
+import binascii
+import unicodedata
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from protocol.canonical import MAX_INTEGER
+
+__all__ = [
+    "Base64",
+    "Count",
+    "Decimal",
+    "Digest",
+    "Document",
+    "Key",
+    "Name",
+    "Text",
+    "Timestamp",
+    "decode_base64",
+    "encode_base64",
+    "format_time",
+    "parse_time",
+]
+
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+class Document(BaseModel):
+    """A strict, frozen model without extra fields: the base of everything that is signed."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+def _plain(text: str) -> str:
+    if unicodedata.normalize("NFC", text) != text:
+        raise ValueError("text must be in Unicode form NFC")
+    for character in text:
+        # Cc control, Cf format (bidirectional marks, zero width), Cs surrogate, Co private, Zl and Zp separators
+        if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}:
+            raise ValueError("text must hold no control, bidirectional or invisible characters")
+    return text
+
+
+def _time(text: str) -> str:
+    if format_time(parse_time(text)) != text:
+        raise ValueError("a time must look like 2026-01-31T12:00:00Z")
+    return text
+
+
+def _base64(text: str) -> str:
+    decode_base64(text)
+    return text
+
+
+def parse_time(text: str) -> datetime:
+    """Read an RFC 3339 time in UTC with whole seconds."""
+    return datetime.strptime(text, _TIME).replace(tzinfo=UTC)
+
+
+def format_time(moment: datetime) -> str:
+    """Write an RFC 3339 time in UTC with whole seconds."""
+    return moment.astimezone(UTC).strftime(_TIME)
+
+
+def encode_base64(data: bytes) -> str:
+    """Encode as standard base64 with padding."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def decode_base64(text: str) -> bytes:
+    """Decode the one base64 spelling of some bytes; any other spelling is a ValueError."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError("not base64") from error
+    if encode_base64(data) != text:
+        raise ValueError("not the canonical base64 of its bytes")
+    return data
+
+
+Text = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_plain)]
+"""Words for people."""
+Name = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$")]
+"""A short name for programs: ``lung-a``, ``clinical.survival``."""
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""SHA-256 in hex."""
+Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""An Ed25519 public key in hex."""
+Base64 = Annotated[str, Field(max_length=1_400_000), AfterValidator(_base64)]
+"""Bytes."""
+Timestamp = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"), AfterValidator(_time)]
+"""RFC 3339, UTC, whole seconds."""
+Count = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
+"""A number of things."""
+Decimal = Annotated[str, Field(pattern=r"^-?(?:0|[1-9]\d{0,17})(?:\.\d{1,18})?$")]
+"""A decimal number as text."""
