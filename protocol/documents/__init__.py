@@ -1,0 +1,76 @@
+"""The documents of Sealroom, one module for each stage of a study."""
+
+from protocol.documents.attested import (
+    AttestationResult,
+    ClaimVerdict,
+    Collateral,
+    CommitRequest,
+    CustodianNonce,
+    Evidence,
+    KeyRelease,
+    ReleaseCommit,
+    RuntimeClaims,
+)
+from protocol.documents.dataset import (
+    Column,
+    CustodianKeys,
+    DatasetManifest,
+    DatasetPolicy,
+    KeyCommitment,
+    Level,
+    Lineage,
+    SealedFile,
+    TableSchema,
+)
+from protocol.documents.institution import Institution, Member, MemberKeys
+from protocol.documents.outputs import (
+    CountTable,
+    Refusal,
+    Regression,
+    ReleasedOutput,
+    SurvivalCurve,
+    TestStatistic,
+)
+from protocol.documents.receipt import Receipt, ResultBundle, SealedOutput, StudyPack
+from protocol.documents.study import Approval, Binding, Contract, ContractOutput, Recipe, Recipient, Revocation
+
+__all__ = [
+    "Approval",
+    "AttestationResult",
+    "Binding",
+    "ClaimVerdict",
+    "Collateral",
+    "Column",
+    "CommitRequest",
+    "Contract",
+    "ContractOutput",
+    "CountTable",
+    "CustodianKeys",
+    "CustodianNonce",
+    "DatasetManifest",
+    "DatasetPolicy",
+    "Evidence",
+    "Institution",
+    "KeyCommitment",
+    "KeyRelease",
+    "Level",
+    "Lineage",
+    "Member",
+    "MemberKeys",
+    "Receipt",
+    "Recipe",
+    "Recipient",
+    "Refusal",
+    "Regression",
+    "ReleaseCommit",
+    "ReleasedOutput",
+    "ResultBundle",
+    "Revocation",
+    "RuntimeClaims",
+    "SealedFile",
+    "SealedOutput",
+    "StudyPack",
+    "SurvivalCurve",
+    "TableSchema",
+    "TestStatistic",
+]

@@ -1,0 +1,248 @@
+"""Who signed what, and whether the contract keeps to every owner's terms.
+
+One set of checks, run by the custodian before it releases a key, by the enclave before it opens one, and by whoever
+verifies a bundle. It reads no clock: times are given. In order:
+
+1. Each institution is signed by the root key that is its identity, and stands in the pack once.
+2. Each dataset manifest is signed by a steward of its owner.
+3. The recipe and the contract are signed by an analyst of the proposing institution.
+4. The contract binds this recipe and exactly these manifests, slot by slot, to their owners.
+5. The contract keeps to each dataset policy: analysis, profile, gate preset, simulation, number of runs.
+6. Each recipient key belongs to an analyst whom a root signed.
+7. Each approval is by an approver of an owner, for this contract, and no approver counts twice.
+8. Each owner's quorum is reached (``require_quorum``).
+9. At a given time, nothing has expired and nothing was signed in the future (``require_current``).
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from protocol.documents.dataset import DatasetManifest
+from protocol.documents.institution import Institution, Member, Role
+from protocol.documents.receipt import StudyPack
+from protocol.documents.study import Approval, Contract, Recipe, Revocation
+from protocol.dsse import Envelope, SignedDocument, Unverified, Verified
+from protocol.errors import AccessDenied, DocumentError
+from protocol.presets import PRESETS, strictest
+from protocol.types import Key, Name, decode_base64, parse_time
+
+__all__ = [
+    "CLOCK_SKEW",
+    "Institutions",
+    "Study",
+    "require_current",
+    "require_quorum",
+    "verify_contract",
+    "verify_institution",
+    "verify_institutions",
+    "verify_manifest",
+    "verify_proposal",
+    "verify_recipe",
+    "verify_vote",
+]
+
+CLOCK_SKEW = timedelta(minutes=5)
+Institutions = Mapping[Key, Verified[Institution]]
+T = TypeVar("T", bound=SignedDocument)
+Vote = TypeVar("Vote", Approval, Revocation)
+_KEY_OF: dict[Role, str] = {"steward": "manifest", "approver": "approval", "analyst": "contract"}
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """The verified documents of one contract; ``manifests`` stand in the order of the contract's datasets."""
+
+    institutions: Institutions
+    manifests: tuple[Verified[DatasetManifest], ...]
+    recipe: Verified[Recipe]
+    contract: Verified[Contract]
+    approvals: tuple[Verified[Approval], ...]
+
+    def recipient_key(self, institution: Key, member: Name) -> bytes:
+        """Return a recipient's X-Wing public key (1,216 bytes)."""
+        found = self.institutions[institution].document.member(member)
+        if found is None or found.keys.recipient is None:
+            raise AccessDenied("RECIPIENT", f"{member} is no analyst of the institution that the contract names.")
+        return decode_base64(found.keys.recipient)
+
+
+def verify_proposal(pack: StudyPack) -> Study:
+    """Run checks 1 to 7 and return the study.
+
+    Raises
+    ------
+    DocumentError
+        A document is malformed, wrongly signed, or not the one that is named.
+    AccessDenied
+        A signer lacks the role, or the contract goes beyond an owner's terms.
+    """
+    institutions = verify_institutions(pack.institutions)
+    recipe = verify_recipe(pack.recipe, institutions)
+    contract = verify_contract(pack.contract, institutions)
+    if contract.document.recipe != recipe.name or contract.document.proposer != recipe.document.author:
+        raise DocumentError("RECIPE_SWAPPED", "The recipe is not the one that the contract names.")
+    found = [verify_manifest(envelope, institutions) for envelope in pack.manifests]
+    manifests = _bind(contract.document, recipe.document, found)
+    for manifest in manifests:
+        _require_terms(contract.document, recipe.document, manifest.document)
+    _require_outputs(contract.document, recipe.document)
+    study = Study(institutions, manifests, recipe, contract, _approvals(pack.approvals, contract, institutions))
+    for output in contract.document.outputs:
+        for recipient in output.recipients:
+            _require_institution(institutions, recipient.institution)
+            key = study.recipient_key(recipient.institution, recipient.member)
+            if hashlib.sha256(key).hexdigest() != recipient.key:
+                raise AccessDenied(
+                    "RECIPIENT", f"The recipient key of {recipient.member} is not the one in the contract."
+                )
+    return study
+
+
+def require_quorum(study: Study) -> None:
+    """Run check 8: raise ``AccessDenied`` with ``NOT_APPROVED`` unless each owner's quorum signed."""
+    for owner in study.contract.document.owners:
+        wanted = max(m.document.policy.quorum for m in study.manifests if m.document.owner == owner)
+        given = sum(approval.document.institution == owner for approval in study.approvals)
+        if given < wanted:
+            name = study.institutions[owner].document.short
+            raise AccessDenied("NOT_APPROVED", f"{name} gave {given} of {wanted} approvals. Ask its approvers to sign.")
+
+
+def require_current(study: Study, at: datetime) -> None:
+    """Run check 9: raise ``AccessDenied`` with ``EXPIRED`` or ``NOT_YET_VALID`` for the time ``at``."""
+    contract = study.contract.document
+    spans = [("contract", contract.created, contract.expires), ("recipe", study.recipe.document.created, None)]
+    spans += [
+        (f"institution {i.document.short}", i.document.issued, i.document.expires) for i in study.institutions.values()
+    ]
+    for manifest in study.manifests:
+        spans.append(
+            (f"dataset {manifest.document.short}", manifest.document.created, manifest.document.policy.expires)
+        )
+    spans += [(f"approval by {a.document.member}", a.document.time, None) for a in study.approvals]
+    for what, start, end in spans:
+        require_span(what, start, end, at)
+
+
+def require_span(what: str, start: str, end: str | None, at: datetime) -> None:
+    """Raise unless ``at`` lies between two times, within the clock skew at the start."""
+    if parse_time(start) > at + CLOCK_SKEW:
+        raise AccessDenied("NOT_YET_VALID", f"The {what} is dated {start}, which is in the future.")
+    if end is not None and parse_time(end) <= at:
+        raise AccessDenied("EXPIRED", f"The {what} expired at {end}. Its signer has to issue a new one.")
+
+
+def verify_institution(envelope: Envelope) -> Verified[Institution]:
+    """Verify an institution under the root key that it names; whether that root is trusted is the pins' business."""
+    unverified = Unverified.parse(envelope, Institution)
+    return unverified.verify(unverified.claimed.root)
+
+
+def verify_institutions(envelopes: Iterable[Envelope]) -> Institutions:
+    """Verify institutions; each stands once."""
+    found: dict[Key, Verified[Institution]] = {}
+    for envelope in envelopes:
+        institution = verify_institution(envelope)
+        if institution.document.root in found:
+            raise DocumentError("INSTITUTION_TWICE", f"Institution {institution.document.short} stands there twice.")
+        found[institution.document.root] = institution
+    return found
+
+
+def verify_manifest(envelope: Envelope, institutions: Institutions) -> Verified[DatasetManifest]:
+    """Verify a dataset manifest under a steward key of its owner."""
+    unverified = Unverified.parse(envelope, DatasetManifest)
+    return _by_member(unverified, institutions, unverified.claimed.owner, unverified.claimed.steward, "steward")
+
+
+def verify_recipe(envelope: Envelope, institutions: Institutions) -> Verified[Recipe]:
+    """Verify a recipe under an analyst key of its author's institution."""
+    unverified = Unverified.parse(envelope, Recipe)
+    return _by_member(unverified, institutions, unverified.claimed.author, unverified.claimed.analyst, "analyst")
+
+
+def verify_contract(envelope: Envelope, institutions: Institutions) -> Verified[Contract]:
+    """Verify a contract under an analyst key of the proposing institution."""
+    unverified = Unverified.parse(envelope, Contract)
+    return _by_member(unverified, institutions, unverified.claimed.proposer, unverified.claimed.analyst, "analyst")
+
+
+def verify_vote(
+    envelope: Envelope, kind: type[Vote], contract: Verified[Contract], institutions: Institutions
+) -> Verified[Vote]:
+    """Verify an approval or a revocation of ``contract`` by an approver of one of its owners."""
+    unverified = Unverified.parse(envelope, kind)
+    claimed = unverified.claimed
+    if claimed.contract != contract.name:
+        raise AccessDenied("OTHER_CONTRACT", f"The {claimed.kind} is for another contract, {claimed.contract[:16]}.")
+    if claimed.institution not in contract.document.owners:
+        raise AccessDenied("STRANGER", f"The {claimed.kind} comes from an institution that owns none of the datasets.")
+    return _by_member(unverified, institutions, claimed.institution, claimed.member, "approver")
+
+
+def _by_member(
+    unverified: Unverified[T], institutions: Institutions, root: Key, identifier: Name, role: Role
+) -> Verified[T]:
+    institution = _require_institution(institutions, root)
+    member: Member | None = institution.member(identifier)
+    if member is None:
+        raise AccessDenied("MEMBER_UNKNOWN", f"{institution.short} has no member {identifier}.")
+    if role not in member.roles:
+        raise AccessDenied(
+            "ROLE", f"{identifier} of {institution.short} is {', '.join(member.roles)}; this takes the role {role}."
+        )
+    return unverified.verify(getattr(member.keys, _KEY_OF[role]))
+
+
+def _require_institution(institutions: Institutions, root: Key) -> Institution:
+    if root not in institutions:
+        raise AccessDenied("INSTITUTION_UNKNOWN", f"The institution with root {root[:16]} is not among the documents.")
+    return institutions[root].document
+
+
+def _bind(
+    contract: Contract, recipe: Recipe, found: list[Verified[DatasetManifest]]
+) -> tuple[Verified[DatasetManifest], ...]:
+    manifests = {manifest.name: manifest for manifest in found}
+    wanted = {binding.dataset for binding in contract.datasets}
+    if set(manifests) != wanted or len(manifests) != len(found):
+        raise DocumentError("DATASET_SWAPPED", "The dataset manifests are not exactly those that the contract names.")
+    if tuple(binding.slot for binding in contract.datasets) != recipe.slots:
+        raise DocumentError("SLOTS", "The contract's slots are not the recipe's slots in the recipe's order.")
+    for binding in contract.datasets:
+        if manifests[binding.dataset].document.owner != binding.owner:
+            raise DocumentError("OWNER_SWAPPED", f"Slot {binding.slot}: the dataset's owner is not the contract's.")
+    return tuple(manifests[binding.dataset] for binding in contract.datasets)
+
+
+def _require_terms(contract: Contract, recipe: Recipe, manifest: DatasetManifest) -> None:
+    terms, short = manifest.policy, manifest.short
+    if recipe.analysis not in terms.analyses:
+        raise AccessDenied("TERMS_ANALYSIS", f"{short} allows {', '.join(terms.analyses)}, not {recipe.analysis}.")
+    if contract.profile not in terms.profiles:
+        raise AccessDenied("TERMS_PROFILE", f"{short} allows {', '.join(terms.profiles)}, not {contract.profile}.")
+    if contract.simulation and not terms.simulation:
+        raise AccessDenied("TERMS_SIMULATION", f"{short} does not allow a simulated platform.")
+    if strictest((contract.preset, terms.preset)) != contract.preset:
+        wanted = PRESETS[terms.preset]
+        raise AccessDenied("TERMS_PRESET", f"{short} asks for preset {wanted.name} (k = {wanted.k}) or a stricter one.")
+    if contract.max_runs > terms.max_runs:
+        raise AccessDenied("TERMS_RUNS", f"{short} allows {terms.max_runs} runs, the contract {contract.max_runs}.")
+
+
+def _require_outputs(contract: Contract, recipe: Recipe) -> None:
+    if tuple(output.output for output in contract.outputs) != recipe.outputs:
+        raise DocumentError("OUTPUTS", "The contract's outputs are not the recipe's outputs in the recipe's order.")
+
+
+def _approvals(
+    envelopes: Iterable[Envelope], contract: Verified[Contract], institutions: Institutions
+) -> tuple[Verified[Approval], ...]:
+    approvals = tuple(verify_vote(envelope, Approval, contract, institutions) for envelope in envelopes)
+    voters = [(approval.document.institution, approval.document.member) for approval in approvals]
+    if len(set(voters)) != len(voters):
+        raise AccessDenied("APPROVED_TWICE", "One approver stands there twice; each counts once.")
+    return approvals
