@@ -1,11 +1,13 @@
 """What all tests share: where outside reference data lies."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(Path(__file__).parent))  # so that tests say: import factories
 
 
 @pytest.fixture(scope="session")
