@@ -1,0 +1,61 @@
+# Sealroom. `make help` lists the targets. Nothing but Python 3.11+ and make is needed beforehand.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint types imports bench generated lock clean
+
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/run: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Sealroom needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev: requirements-dev.lock $(VENV)/run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: $(VENV)/run ## play a whole study with three institutions and leave the verified result in demo-output/
+	$(BIN)/sealroom demo --out demo-output
+
+test: $(VENV)/dev lint types imports ## check style, types and imports, and run the tests with coverage
+	$(BIN)/python -m coverage erase
+	$(PYTEST) -q -n $(JOBS) -m "not slow" --cov --cov-report=
+	$(BIN)/python -m coverage report --fail-under=90 --format=total
+	$(BIN)/python -m coverage report --fail-under=100 --include="protocol/*,attestation/*,custodian/*,enclave/disclosure/*"
+
+test-slow: $(VENV)/dev ## run the suites that take longer: every byte of a bundle, long fuzzing
+	$(PYTEST) -q -n $(JOBS) -m slow
+
+lint: $(VENV)/dev ## check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev ## check types
+	$(BIN)/mypy
+
+imports: $(VENV)/dev ## check the directions of imports
+	$(BIN)/lint-imports
+
+bench: $(VENV)/dev ## run all benchmarks and write benchmarks/out/*.json
+	@for program in benchmarks/*.py; do echo "== $$program"; $(BIN)/python $$program || exit 1; done
+
+generated: $(VENV)/dev ## write generated files anew: JSON Schemas, OpenAPI, state diagrams, trusted file lock
+	$(BIN)/python -m protocol.schemas --write
+	$(BIN)/python -m broker.openapi --write
+	$(BIN)/python -m attestation.simulator.lock --write
+
+lock: ## resolve the dependencies anew (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --all-extras --group build pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --all-extras --group dev pyproject.toml -o requirements-dev.lock
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) demo-output benchmarks/out .coverage* .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,51 @@
+"""Entry points of the enclave program.
+
+``python -m enclave`` reads one launch line on standard input and runs one session. The exit status says whether the
+session ended in an orderly way, and nothing else is ever printed by it. ``--describe`` and ``--plan`` are for the
+partner's side: they read no data and no keys.
+"""
+
+import sys
+
+__all__ = ["main"]
+
+MAX_PLAN = 4 * 2**20
+
+
+def main(arguments: list[str]) -> int:
+    """Run what the arguments name and return the exit status."""
+    match arguments:
+        case []:
+            return _session()
+        case ["--describe"]:
+            from enclave.offline import describe
+
+            sys.stdout.buffer.write(describe())
+            return 0
+        case ["--plan"]:
+            from enclave.offline import plan
+
+            answer, status = plan(sys.stdin.buffer.read(MAX_PLAN + 1))
+            sys.stdout.buffer.write(answer)
+            return status
+        case _:
+            sys.stderr.write("Usage: python -m enclave [--describe | --plan]\n")
+            return 2
+
+
+def _session() -> int:
+    from attestation.attesters.simulated import SimulatedAttester
+    from enclave.relay import MAX_LAUNCH, Relay, read_launch
+    from enclave.session import run_session
+    from protocol.errors import SealroomError
+
+    try:
+        launch = read_launch(sys.stdin.buffer.readline(MAX_LAUNCH + 1))
+        relay = Relay.connect(launch)
+        return 0 if run_session(relay, SimulatedAttester(launch.platform, launch.ticket)) else 1
+    except SealroomError:
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
