@@ -8,6 +8,7 @@ from protocol.dsse import SignedDocument
 from protocol.types import Base64, Count, Decimal, Digest, Document, Key, Name, Text, Timestamp
 
 __all__ = [
+    "MAX_PARTS",
     "PART_SIZE",
     "SEALED_SEGMENT",
     "SEGMENT",
@@ -33,6 +34,8 @@ SEALED_SEGMENT = SEGMENT + 28
 SEGMENTS_PER_PART = 256
 PART_SIZE = SEGMENTS_PER_PART * SEALED_SEGMENT
 """Sealed bytes of a whole part; only the last part of a file is shorter."""
+MAX_PARTS = 10_000
+"""Parts in a file."""
 
 Preset = Literal["sacro", "uk-llc", "cms", "all-of-us", "opensafely", "uk-biobank"]
 TcbStatus = Literal[
@@ -124,7 +127,7 @@ class SealedFile(Document):
     name: Name
     plain_size: Count
     sealed_size: Count
-    parts: Annotated[tuple[Digest, ...], Field(min_length=1, max_length=10_000)]
+    parts: Annotated[tuple[Digest, ...], Field(min_length=1, max_length=MAX_PARTS)]
 
     @model_validator(mode="after")
     def _sizes_agree(self) -> Self:
