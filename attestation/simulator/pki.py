@@ -1,0 +1,202 @@
+"""The simulated platform's keys and certificates, made once for an installation.
+
+They follow Intel's "SGX PCK Certificate and CRL profile": a root, the Platform CA that issues the PCK leaf, and the
+certificate that signs TCB information. The root's subject says SIMULATED; no other name can be given to it.
+"""
+
+import hashlib
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from attestation.roots import SIMULATED_ROOT_NAME
+from attestation.simulator import der
+from protocol.errors import StorageError
+
+__all__ = ["FMSPC", "PCE_ID", "PCE_SVN", "CPU_SVN", "PlatformKeys", "create_keys", "load_or_create_keys"]
+
+FMSPC: Final = bytes.fromhex("5ea100000001")
+"""The simulated family of processors."""
+PCE_ID: Final = bytes(2)
+PCE_SVN: Final = 13
+CPU_SVN: Final = bytes([12, 12, 3, 3, 255, 255, 1, *[0] * 9])
+_SGX_EXTENSION = "1.2.840.113741.1.13.1"
+_CRL_URL = "https://simulated.invalid/sgx/"
+_LIFE = timedelta(days=3650)
+_KEYS: Final = ("root", "intermediate", "pck", "tcb_signing", "attestation")
+_CERTIFICATES: Final = ("root", "intermediate", "pck", "tcb_signing")
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformKeys:
+    """The private keys and certificates of a simulated platform. ``attestation`` is the quoting enclave's key."""
+
+    keys: dict[str, ec.EllipticCurvePrivateKey]
+    certificates: dict[str, x509.Certificate]
+
+    def __repr__(self) -> str:
+        return "PlatformKeys(...)"
+
+
+def create_keys(at: datetime) -> PlatformKeys:
+    """Make the keys and certificates of a new platform, valid for ten years from ``at``."""
+    keys = {name: ec.generate_private_key(ec.SECP256R1()) for name in _KEYS}
+    root = _issue("root", SIMULATED_ROOT_NAME, keys, None, at)
+    intermediate = _issue("intermediate", "SIMULATED SEALROOM SGX PCK Platform CA", keys, root, at)
+    pck = _issue("pck", "SIMULATED SEALROOM SGX PCK Certificate", keys, intermediate, at)
+    tcb_signing = _issue("tcb_signing", "SIMULATED SEALROOM SGX TCB Signing", keys, root, at)
+    return PlatformKeys(
+        keys, {"root": root, "intermediate": intermediate, "pck": pck, "tcb_signing": tcb_signing}
+    )
+
+
+def load_or_create_keys(folder: Path, at: datetime) -> PlatformKeys:
+    """Read the platform's keys from ``folder``, or make them there: files of mode 0600, all or none.
+
+    Raises
+    ------
+    StorageError
+        ``PLATFORM_KEYS`` where files are missing or damaged.
+    """
+    if not folder.exists():
+        _store(create_keys(at), folder)
+    try:
+        keys: dict[str, ec.EllipticCurvePrivateKey] = {}
+        for name in _KEYS:
+            key = serialization.load_pem_private_key((folder / f"{name}.key.pem").read_bytes(), None)
+            if not isinstance(key, ec.EllipticCurvePrivateKey):
+                raise TypeError(name)
+            keys[name] = key
+        certificates = {
+            name: x509.load_pem_x509_certificate((folder / f"{name}.pem").read_bytes()) for name in _CERTIFICATES
+        }
+        if any(certificates[name].public_key() != keys[name].public_key() for name in _CERTIFICATES):
+            raise ValueError("certificate and key differ")
+    except (OSError, ValueError, TypeError) as error:
+        raise StorageError(
+            "PLATFORM_KEYS",
+            f"The simulated platform's keys in {folder.name} are incomplete or damaged. Remove the folder to make a "
+            "new platform; its pins have to be renewed then.",
+        ) from error
+    return PlatformKeys(keys, certificates)
+
+
+def _store(made: PlatformKeys, folder: Path) -> None:
+    draft = folder.with_name(f"{folder.name}.{secrets.token_hex(8)}")
+    draft.mkdir(mode=0o700, parents=True)
+    for name, key in made.keys.items():
+        _write(
+            draft / f"{name}.key.pem",
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            ),
+        )
+    for name, certificate in made.certificates.items():
+        _write(draft / f"{name}.pem", certificate.public_bytes(serialization.Encoding.PEM))
+    try:
+        draft.rename(folder)
+    except OSError:  # another process was first: its platform is the platform
+        shutil.rmtree(draft)
+
+
+def _write(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _issue(
+    name: str,
+    common_name: str,
+    keys: dict[str, ec.EllipticCurvePrivateKey],
+    issuer: x509.Certificate | None,
+    at: datetime,
+) -> x509.Certificate:
+    """Issue the certificate of one key, under ``issuer`` or by itself."""
+    subject = x509.Name(
+        [
+            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "SIMULATED: no hardware stands behind this"),
+        ]
+    )
+    signer = {"root": "root", "intermediate": "root", "tcb_signing": "root", "pck": "intermediate"}[name]
+    authority = name in {"root", "intermediate"}
+    signer_public = keys[signer].public_key()
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer.subject if issuer else subject)
+        .public_key(keys[name].public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(at)
+        .not_valid_after(at + _LIFE)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer_public), critical=False)
+        .add_extension(_distribution_point(signer), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(keys[name].public_key()), critical=False)
+        .add_extension(_key_usage(authority=authority), critical=True)
+        .add_extension(
+            x509.BasicConstraints(ca=authority, path_length={"root": 1, "intermediate": 0}.get(name)), critical=True
+        )
+    )
+    if name == "pck":
+        builder = builder.add_extension(
+            x509.UnrecognizedExtension(x509.ObjectIdentifier(_SGX_EXTENSION), _sgx_extension(keys["pck"])),
+            critical=False,
+        )
+    return builder.sign(keys[signer], hashes.SHA256())
+
+
+def _distribution_point(signer: str) -> x509.CRLDistributionPoints:
+    location = x509.UniformResourceIdentifier(f"{_CRL_URL}{signer}.crl")
+    return x509.CRLDistributionPoints([x509.DistributionPoint([location], None, None, None)])
+
+
+def _key_usage(*, authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not authority,
+        content_commitment=not authority,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _sgx_extension(pck: ec.EllipticCurvePrivateKey) -> bytes:
+    """Encode Intel's SGX extension: platform, TCB components, PCE, family, type, instance, configuration."""
+
+    def entry(suffix: str, value: bytes) -> bytes:
+        return der.sequence(der.object_identifier(f"{_SGX_EXTENSION}.{suffix}"), value)
+
+    point = pck.public_key().public_bytes(
+        serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
+    )
+    platform = hashlib.sha256(b"sealroom simulated platform\x00" + point).digest()
+    components = [entry(f"2.{number}", der.integer(svn)) for number, svn in enumerate(CPU_SVN, start=1)]
+    tcb = der.sequence(
+        *components, entry("2.17", der.integer(PCE_SVN)), entry("2.18", der.octets(CPU_SVN))
+    )
+    configuration = der.sequence(*(entry(f"7.{number}", der.truth(False)) for number in (1, 2, 3)))
+    return der.sequence(
+        entry("1", der.octets(platform[:16])),
+        entry("2", tcb),
+        entry("3", der.octets(PCE_ID)),
+        entry("4", der.octets(FMSPC)),
+        entry("5", der.enumerated(1)),
+        entry("6", der.octets(platform[16:])),
+        entry("7", configuration),
+    )
