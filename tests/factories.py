@@ -54,7 +54,6 @@ from protocol.documents import (
     Recipe,
     Recipient,
     Revocation,
-    SealedFile,
     StudyPack,
     TableSchema,
 )
@@ -251,7 +250,7 @@ def make_dataset(
     sink = io.BytesIO()
     writer = SealingWriter(sink, data_key)
     writer.write(plain)
-    plain_size, sealed_size, parts = writer.finish()
+    sealed = writer.finish()
     manifest = DatasetManifest(
         short=f"{party.institution.document.short}-lung",
         title="Lung trial",
@@ -261,7 +260,7 @@ def make_dataset(
         lineage=Lineage(id=secrets.token_hex(32), version=1),
         rows=20,
         table=table,
-        files=(SealedFile(name="table", plain_size=plain_size, sealed_size=sealed_size, parts=tuple(parts)),),
+        files=(sealed.sealed_file("table"),),
         commitment=commit_key(data_key),
         custodian=custodian,
         converter="sealroom tests",
