@@ -1,0 +1,126 @@
+"""The command ``sealroom``: nouns and verbs, one module a noun, loaded when it is used.
+
+Data goes to standard output, and only data; messages and progress go to standard error. With ``--json`` standard
+output holds exactly one JSON value: the answer or, where the exit status is not 0, the problem object of the error.
+"""
+
+import importlib
+import os
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import typer
+import typer.core
+from typer.main import get_command
+
+from protocol.errors import SealroomError
+
+__all__ = ["main"]
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """Where a command lives and what it is for; the line stands here so that help need not load the module."""
+
+    module: str
+    attribute: str
+    line: str
+
+
+NOUNS: dict[str, Noun] = {
+    "demo": Noun("sealroom.demo.command", "demo", "A whole study of three institutions on this machine."),
+    "institution": Noun("sealroom.cli.institution", "app", "Make your institution, show it, join a broker."),
+    "member": Noun("sealroom.cli.member", "app", "Give people roles and keys."),
+    "trust": Noun("sealroom.cli.trust", "app", "Pins: decide whom and what you trust."),
+    "dataset": Noun("sealroom.cli.dataset", "app", "Check, seal and upload datasets."),
+    "recipe": Noun("sealroom.cli.recipe", "app", "Choose an analysis and write it down."),
+    "contract": Noun("sealroom.cli.contract", "app", "Propose, read, approve and revoke contracts."),
+    "run": Noun("sealroom.cli.run", "app", "Start runs and wait for them."),
+    "result": Noun("sealroom.cli.result", "app", "Fetch and open results."),
+    "verify": Noun("sealroom.cli.verify", "verify", "Verify a result bundle, offline."),
+    "broker": Noun("sealroom.cli.services", "broker", "Serve a broker (operator)."),
+    "simulator": Noun("sealroom.cli.services", "simulator", "Serve a simulated platform (operator)."),
+    "host": Noun("sealroom.cli.services", "host", "Run enclaves (operator)."),
+}
+
+EPILOG = """\b
+Exit status: 0 done; 1 internal or interrupted; 2 usage; 3 something is not pinned; 4 document or data;
+5 attestation; 6 access; 7 analysis; 8 disclosure; 9 storage; 10 transport.
+
+\b
+Start here:
+  sealroom demo
+  sealroom institution init --short hospital-a --name "Hospital A"
+"""
+
+
+class LazyGroup(typer.core.TyperGroup):
+    """A group that loads a noun's module only when the noun is used."""
+
+    describing = False
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 - Typer's own context type is private
+        """Return the nouns that are installed."""
+        return [name for name, noun in NOUNS.items() if _installed(noun.module)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002 - as above
+        """Load a noun, or while help is written only name it."""
+        noun = NOUNS.get(cmd_name)
+        if noun is None or not _installed(noun.module):
+            return None
+        if self.describing:
+            return typer.core.TyperGroup(name=cmd_name, help=noun.line)
+        found = getattr(importlib.import_module(noun.module), noun.attribute)
+        if not isinstance(found, typer.Typer):
+            single = typer.Typer(rich_markup_mode=None)
+            single.command(cmd_name)(found)
+            found = single
+        return get_command(found)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - as above
+        """Write help from the table of nouns alone."""
+        self.describing = True
+        super().format_help(ctx, formatter)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit."""
+    given = sys.argv[1:] if arguments is None else arguments
+    group = LazyGroup(
+        name="sealroom",
+        help="A clean room for biomedical partners: compute together on data that nobody shows.",
+        epilog=EPILOG,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    try:
+        group.main(args=given, prog_name="sealroom")
+    except SealroomError as error:
+        _report(error, as_json="--json" in given)
+        sys.exit(error.exit_code)
+    except Exception as error:
+        if os.environ.get("SEALROOM_DEBUG") == "1":
+            raise
+        # The text of a foreign exception may quote a cell or a key: only its type is shown.
+        kind = type(error).__name__
+        unexpected = SealroomError("INTERNAL", f"Unexpected {kind}; set SEALROOM_DEBUG=1 to see where, and report it.")
+        _report(unexpected, as_json="--json" in given)
+        sys.exit(unexpected.exit_code)
+
+
+def _report(error: SealroomError, *, as_json: bool) -> None:
+    from sealroom.cli.output import print_json, say
+
+    if as_json:
+        print_json(error.problem())
+    else:
+        say(f"{error.code}: {error.detail}")
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False

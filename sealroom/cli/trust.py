@@ -1,0 +1,175 @@
+"""``sealroom trust``: pins. Each is compared by a person before it is written."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from protocol.errors import AccessDenied, DocumentError
+from sealroom.cli.options import AsJson, HomeOption, examples, noun, open_home
+from sealroom.cli.output import confirm, print_json, print_rows, say
+from sealroom.files import read_bounded
+from sealroom.home import Home, fingerprint
+from sealroom.trust import HardwareRootPin, InstitutionPin, MeasurementPin, Trust, custodian_pin, save_trust
+
+__all__ = ["app"]
+
+app = noun("Pins: decide whom and what you trust.")
+MAX_FILE = 4 * 2**20
+
+Compared = Annotated[
+    bool, typer.Option("--compared", help="You compared the fingerprint with its owner by another way than this file.")
+]
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE")]
+
+
+@app.command("add-institution", epilog=examples("trust add-institution hospital-b.json"))
+def add_institution(
+    *, file: FileArgument, compared: Compared = False, home: HomeOption = None, as_json: AsJson = False
+) -> None:
+    """Pin a partner by the fingerprint of its root key.
+
+    FILE is the partner's institution.json, from the partner. Compare the fingerprint over the telephone or on paper.
+    """
+    from protocol.dsse import Envelope
+    from protocol.governance import verify_institution
+
+    institution = verify_institution(Envelope.from_bytes(read_bounded(file, MAX_FILE))).document
+    _compare(f"{institution.name} ({institution.short}), root key", institution.root, compared=compared)
+    pin = InstitutionPin(short=institution.short, root=institution.root)
+    _add(open_home(home), lambda trust: {"institutions": (*trust.institutions, pin)}, as_json=as_json)
+
+
+@app.command("add-hardware-root", epilog=examples("trust add-hardware-root simulator-root.pem"))
+def add_hardware_root(
+    *, file: FileArgument, compared: Compared = False, home: HomeOption = None, as_json: AsJson = False
+) -> None:
+    """Pin the root certificate of a hardware vendor, or of a simulated platform, which says so."""
+    from attestation.roots import load_root
+
+    root = load_root(read_bounded(file, MAX_FILE).decode("utf-8", "replace"))
+    what = "SIMULATED platform, it keeps no secret from its operator" if root.simulated else "hardware"
+    _compare(f"Root certificate ({what}), SHA-256", root.digest, compared=compared)
+    pin = HardwareRootPin.from_der(root.certificate_der, simulated=root.simulated)
+    _add(open_home(home), lambda trust: {"hardware_roots": (*trust.hardware_roots, pin)}, as_json=as_json)
+
+
+@app.command(
+    "add-measurement",
+    epilog=examples("trust add-measurement clinical --local", "trust add-measurement clinical 1f0c...e2 --compared"),
+)
+def add_measurement(
+    *,
+    profile: Annotated[str, typer.Argument(help="Enclave profile: clinical.")],
+    measurement: Annotated[str | None, typer.Argument(help="64 hex digits.")] = None,
+    local: Annotated[bool, typer.Option("--local", help="Measure the enclave that is installed here.")] = False,
+    compared: Compared = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Pin the exact code of an enclave.
+
+    With --local the installed files are measured: you trust the code that you installed and can read.
+    """
+    if local == (measurement is not None):
+        raise typer.BadParameter("give either a measurement or --local")
+    if local:
+        from sealroom.local_enclave import measure_installed
+
+        measurement = measure_installed(profile)
+        say(f"Measurement of the installed profile {profile}:\n{fingerprint(measurement)}")
+    else:
+        _compare(f"Measurement of profile {profile}", measurement or "", compared=compared)
+    from sealroom.typed import typed
+
+    pin = typed(MeasurementPin, {"profile": profile, "measurement": measurement}, where="measurement")
+    _add(open_home(home), lambda trust: {"measurements": (*trust.measurements, pin)}, as_json=as_json)
+
+
+@app.command("add-custodian", epilog=examples("trust add-custodian custodian.json"))
+def add_custodian(
+    *, file: FileArgument, compared: Compared = False, home: HomeOption = None, as_json: AsJson = False
+) -> None:
+    """Pin a custodian: who may hold the keys of your data. FILE comes from its operator."""
+    from protocol.canonical import canonical_bytes
+    from protocol.documents.dataset import CustodianKeys
+    from protocol.types import decode_base64
+
+    try:
+        keys = CustodianKeys.model_validate_json(read_bounded(file, MAX_FILE))
+    except ValueError as error:
+        raise DocumentError("DOCUMENT", f"{file} does not hold the keys of a custodian.") from error
+    digest = hashlib.sha256(canonical_bytes(keys.model_dump(mode="json"))).hexdigest()
+    _compare("Custodian, SHA-256 of both its keys", digest, compared=compared)
+    pin = custodian_pin(keys.signing, decode_base64(keys.encryption))
+    _add(open_home(home), lambda trust: {"custodians": (*trust.custodians, pin)}, as_json=as_json)
+
+
+@app.command("set-policy", epilog=examples("trust set-policy appraisal.toml"))
+def set_policy(*, file: FileArgument, home: HomeOption = None, as_json: AsJson = False) -> None:
+    """Set the appraisal policy: how evidence of an enclave is judged. Nothing is accepted by default."""
+    from attestation.policy import load_policy
+
+    text = read_bounded(file, MAX_FILE).decode("utf-8", "replace")
+    load_policy(text)
+    _add(open_home(home), lambda _: {"appraisal_policy": text}, as_json=as_json)
+
+
+@app.command("remove", epilog=examples("trust remove 5d3f...91"))
+def remove(
+    *,
+    fingerprint_of: Annotated[str, typer.Argument(metavar="FINGERPRINT", help="All digits, as `trust show` has them.")],
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a pin back."""
+    place = open_home(home)
+    trust = place.trust()
+    kept = {
+        "institutions": tuple(pin for pin in trust.institutions if pin.root != fingerprint_of),
+        "hardware_roots": tuple(pin for pin in trust.hardware_roots if pin.digest != fingerprint_of),
+        "measurements": tuple(pin for pin in trust.measurements if pin.measurement != fingerprint_of),
+        "custodians": tuple(pin for pin in trust.custodians if pin.signing != fingerprint_of),
+    }
+    if trust.model_copy(update=kept) == trust:
+        raise DocumentError("TRUST", f"No pin has the fingerprint {fingerprint_of}.")
+    _add(place, lambda _: kept, as_json=as_json)
+
+
+@app.command("show", epilog=examples("trust show", "trust show --json"))
+def show(*, home: HomeOption = None, as_json: AsJson = False) -> None:
+    """Show all pins."""
+    _print(open_home(home).trust(), as_json=as_json)
+
+
+def _compare(what: str, digits: str, *, compared: bool) -> None:
+    say(f"{what}:\n{fingerprint(digits)}")
+    if not compared and not confirm("Did you compare these digits with their owner, by voice or on paper?"):
+        raise AccessDenied("NOT_COMPARED", "Nothing was pinned. Compare the digits, then say yes or give --compared.")
+
+
+def _add(place: Home, change: Callable[[Trust], dict[str, Any]], *, as_json: bool) -> None:
+    from sealroom.typed import typed
+
+    trust = place.trust() if place.trust_file.exists() else Trust()
+    # Validated anew, so that nothing is pinned twice.
+    update = trust.model_copy(update=change(trust)).model_dump(mode="json")
+    trust = typed(Trust, update, where=str(place.trust_file))
+    save_trust(trust, place.trust_file)
+    _print(trust, as_json=as_json)
+
+
+def _print(trust: Trust, *, as_json: bool) -> None:
+    if as_json:
+        print_json(trust.model_dump(mode="json"))
+        return
+    rows = [("institution", pin.short, pin.root) for pin in trust.institutions]
+    rows += [
+        ("hardware root", "SIMULATED" if pin.simulated else "hardware", pin.digest) for pin in trust.hardware_roots
+    ]
+    rows += [("measurement", pin.profile, pin.measurement) for pin in trust.measurements]
+    rows += [("custodian", "", pin.signing) for pin in trust.custodians]
+    rows.append(("appraisal policy", "set" if trust.appraisal_policy else "NOT SET: no evidence is accepted", ""))
+    print_rows(("pin", "name", "fingerprint"), rows)

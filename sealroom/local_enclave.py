@@ -1,0 +1,107 @@
+"""The enclave program as the partner's side sees it: descriptors, plans and its measurement, by asking a process.
+
+Nothing of the enclave is imported here. The process gets no network address, no keys and no data: schemas only.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from protocol.canonical import canonical_bytes
+from protocol.documents.dataset import TableSchema
+from protocol.documents.study import OutputType, Parameter
+from protocol.errors import TransportError, from_problem
+from protocol.types import Name
+from sealroom.typed import typed
+
+__all__ = ["Plan", "PlannedOutput", "describe_analyses", "measure_installed", "plan"]
+
+SECONDS = 120
+MAX_ANSWER = 16 * 2**20
+PROBLEM = 7
+
+
+class PlannedOutput(BaseModel):
+    """One output of a planned analysis: its labels and, in words, what it reveals."""
+
+    model_config = ConfigDict(frozen=True)
+
+    output: Name
+    type: OutputType
+    labels: tuple[str, ...]
+    reveals: str
+
+
+class Plan(BaseModel):
+    """What an analysis would release, decided from signed schemas alone."""
+
+    model_config = ConfigDict(frozen=True)
+
+    profile: Name
+    outputs: tuple[PlannedOutput, ...]
+
+
+def describe_analyses() -> list[dict[str, Any]]:
+    """Return the descriptor of every analysis that is installed."""
+    answer = _ask("--describe", b"")
+    found = answer.get("analyses") if isinstance(answer, dict) else answer
+    if not isinstance(found, list):
+        raise TransportError("ANSWER_SHAPE", "The enclave program described no analyses.")
+    return found
+
+
+def plan(
+    analysis: str, parameters: dict[str, Parameter], outputs: tuple[str, ...], tables: dict[str, TableSchema]
+) -> Plan:
+    """Plan an analysis.
+
+    Raises
+    ------
+    AnalysisError
+        What cannot work on these tables, with everything that is decidable from their schemas.
+    """
+    question = {
+        "analysis": analysis,
+        "parameters": {name: list(value) if isinstance(value, tuple) else value for name, value in parameters.items()},
+        "outputs": list(outputs),
+        "tables": {slot: table.model_dump(mode="json") for slot, table in tables.items()},
+    }
+    return typed(Plan, _ask("--plan", canonical_bytes(question)), where="the enclave program's plan")
+
+
+def measure_installed(profile: str) -> str:
+    """Return the measurement of the installed files, as the simulated platform computes it."""
+    from attestation.simulator import measure
+
+    return measure(profile, Path(__file__).resolve().parents[1])
+
+
+def _ask(flag: str, question: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    # -I: neither the working directory nor the environment decides which code answers.
+    command = [sys.executable, "-I", "-m", "enclave", flag]
+    environment = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "SYSTEMROOT"}}
+    try:
+        done = subprocess.run(  # noqa: S603 - our own interpreter and module
+            command, input=question, capture_output=True, timeout=SECONDS, check=False, env=environment
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TransportError("ENCLAVE_PROGRAM", f"The enclave program did not answer within {SECONDS} s.") from error
+    if len(done.stdout) > MAX_ANSWER or done.returncode not in {0, PROBLEM}:
+        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+        raise TransportError(
+            "ENCLAVE_PROGRAM", f"`{' '.join(command[1:])}` ended with status {done.returncode}: {' '.join(last)}"
+        )
+    try:
+        answer = json.loads(done.stdout)
+    except ValueError as error:
+        raise TransportError(
+            "ENCLAVE_PROGRAM", "The enclave program answered with something that is no JSON."
+        ) from error
+    if done.returncode == PROBLEM:
+        raise from_problem(answer)
+    return answer

@@ -1,0 +1,78 @@
+"""Bringing this institution to a broker and taking others from it, each checked against the pins."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from protocol.documents.institution import Institution
+from protocol.dsse import Envelope, Verified
+from protocol.errors import AccessDenied, TransportError
+from protocol.governance import verify_institution
+from protocol.types import Key
+from sealroom.home import Home
+from sealroom.transport import MAX_LIST, Transport
+from sealroom.trust import Trust
+
+__all__ = ["envelope_of", "known_institutions", "require_broker", "upload_institution"]
+
+
+def require_broker(home: Home) -> str:
+    """Return the address of the broker that was joined, or raise ``TransportError`` with code ``NO_BROKER``."""
+    address = home.broker()
+    if address is None:
+        raise TransportError("NO_BROKER", "No broker was joined yet: `sealroom institution join --broker URL`.")
+    return address
+
+
+def upload_institution(home: Home, address: str | None, invite: str | None) -> str:
+    """Bring the institution to the broker; returns its address, which is remembered."""
+    address = address if address is not None else require_broker(home)
+    institution = home.institution()
+    with Transport(address) as broker:
+        headers = {} if invite is None else {"Sealroom-Invite": invite}
+        broker.put(f"/v1/institutions/{institution.document.root}", institution.envelope.to_bytes(), headers)
+    home.save_broker(address)
+    return address
+
+
+def known_institutions(broker: Transport, home: Home, trust: Trust) -> Mapping[Key, Verified[Institution]]:
+    """Return this institution and those from the broker whose root is pinned; others are left out.
+
+    Raises
+    ------
+    DocumentError
+        Where an institution does not verify under its own root.
+    """
+    own = home.institution()
+    found = {own.document.root: own}
+    answer = broker.get_json("/v1/institutions", limit=MAX_LIST)
+    if not isinstance(answer, list):
+        raise TransportError("ANSWER_SHAPE", "The broker answered with something that is not a list of institutions.")
+    for item in answer:
+        institution = verify_institution(envelope_of(item))
+        root = institution.document.root
+        if root != own.document.root and trust.institution(root) is not None:
+            found[root] = institution
+    return found
+
+
+def envelope_of(item: Any) -> Envelope:  # noqa: ANN401 - any JSON value
+    """Read an envelope out of a broker's answer."""
+    import json
+
+    try:
+        return Envelope.model_validate_json(json.dumps(item))
+    except ValidationError as error:
+        raise TransportError("ANSWER_SHAPE", "The broker answered with something that is not an envelope.") from error
+
+
+def require_pinned(institutions: Mapping[Key, Verified[Institution]], root: Key, what: str) -> Institution:
+    """Return an institution, or raise ``AccessDenied`` with code ``UNANCHORED`` where its root is not pinned."""
+    if root not in institutions:
+        raise AccessDenied(
+            "UNANCHORED",
+            f"{what} belongs to the institution with root {root[:16]}..., which you did not pin. Get its "
+            "institution.json, compare the fingerprint, then `sealroom trust add-institution`.",
+        )
+    return institutions[root].document

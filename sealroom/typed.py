@@ -1,0 +1,44 @@
+"""From what people write (TOML, options) to typed documents, with errors that name the field."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from protocol.errors import DocumentError
+from sealroom.files import read_bounded
+
+__all__ = ["read_toml", "typed"]
+
+MAX_TOML = 8 * 2**20
+M = TypeVar("M", bound=BaseModel)
+
+
+def typed(kind: type[M], content: Mapping[str, Any], *, where: str) -> M:
+    """Read plain values as one kind of document.
+
+    Raises
+    ------
+    DocumentError
+        ``DOCUMENT`` with the first field that is wrong and where it stands.
+    """
+    try:
+        return kind.model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        field = ".".join(str(step) for step in first["loc"])
+        message = first["msg"].removeprefix("Value error, ").rstrip(".")
+        raise DocumentError("DOCUMENT", f"{where}: {field + ': ' if field else ''}{message}.") from error
+    except (TypeError, ValueError) as error:  # TOML has dates and floats that are not finite; documents have neither
+        raise DocumentError("DOCUMENT", f"{where}: write times as text and numbers as decimal text.") from error
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file; ``DocumentError`` with code ``TOML`` says line and column of what is wrong."""
+    try:
+        return tomllib.loads(read_bounded(path, MAX_TOML).decode("utf-8"))
+    except ValueError as error:
+        raise DocumentError("TOML", f"{path}: {error}.") from error
