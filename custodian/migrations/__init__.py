@@ -1,0 +1,1 @@
+"""Alembic migrations of the custodian's database, run at start."""
