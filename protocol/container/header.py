@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from protocol.container.keys import DATA_KEY_SIZE, require_data_key
-from protocol.container.sealing import NONCE_SIZE, TAG_SIZE
+from protocol.container.segments import NONCE_SIZE, TAG_SIZE
 from protocol.errors import AccessDenied, DocumentError
 
 __all__ = ["MAX_PACKETS", "MAX_PACKET_SIZE", "read_header", "write_header"]

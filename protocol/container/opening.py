@@ -3,12 +3,11 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from protocol.container.keys import require_data_key
-from protocol.container.sealing import NONCE_SIZE
-from protocol.documents.dataset import SEALED_SEGMENT, SEGMENT, SEGMENTS_PER_PART, SealedFile
+from protocol.container.segments import open_segments
+from protocol.documents.dataset import SEGMENT, SEGMENTS_PER_PART, SealedFile
 from protocol.errors import DocumentError
 
 __all__ = ["PART_PLAIN", "PartOpener"]
@@ -52,20 +51,7 @@ class PartOpener:
         self._require_part(index, view)
         if len(out) < size:
             raise DocumentError("BUFFER", f"{self._where(index)} has {size} plain bytes, the buffer {len(out)}.")
-        decrypt, at = self._cipher.decrypt_into, 0
-        try:
-            for start in range(0, size, SEGMENT):
-                end, stop = min(start + SEGMENT, size), min(at + SEALED_SEGMENT, len(view))
-                body = at + NONCE_SIZE
-                decrypt(view[at:body], view[body:stop], None, out[start:end])
-                at = stop
-        except InvalidTag as error:
-            out[:size] = bytes(size)
-            raise DocumentError(
-                "SEGMENT",
-                f"{self._where(index)}: segment {start // SEGMENT + 1} does not decrypt although the part is "
-                "the listed one: the data key is not the one that it was sealed with.",
-            ) from error
+        open_segments(self._cipher, view, out[:size], where=self._where(index))
         return size
 
     def open_all(self, parts: Iterable[bytes | bytearray | memoryview]) -> Iterator[memoryview]:

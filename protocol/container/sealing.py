@@ -11,13 +11,12 @@ from typing import NamedTuple, Protocol
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from protocol.container.keys import require_data_key
+from protocol.container.segments import NONCE_SIZE, TAG_SIZE
 from protocol.documents.dataset import MAX_PARTS, SEALED_SEGMENT, SEGMENT, SEGMENTS_PER_PART, SealedFile
 from protocol.errors import DocumentError, StorageError
 from protocol.types import Digest, Name
 
-__all__ = ["NONCE_SIZE", "TAG_SIZE", "ByteSink", "Sealed", "SealingWriter"]
-
-NONCE_SIZE, TAG_SIZE = 12, 16
+__all__ = ["ByteSink", "Sealed", "SealingWriter"]
 
 
 class ByteSink(Protocol):

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from protocol.container.header import read_header
-from protocol.container.sealing import NONCE_SIZE, TAG_SIZE
+from protocol.container.segments import NONCE_SIZE, TAG_SIZE
 from protocol.documents.dataset import SEALED_SEGMENT
 from protocol.errors import DocumentError
 
