@@ -1,0 +1,1 @@
+"""``sealroom demo``: a whole study on this machine, by public commands only."""
