@@ -96,9 +96,11 @@ Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """An Ed25519 public key in hex."""
 Base64 = Annotated[str, Field(max_length=1_400_000), AfterValidator(_base64)]
 """Bytes."""
-Timestamp = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"), AfterValidator(_time)]
+Timestamp = Annotated[
+    str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"), AfterValidator(_time)
+]
 """RFC 3339, UTC, whole seconds."""
 Count = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
 """A number of things."""
-Decimal = Annotated[str, Field(pattern=r"^-?(?:0|[1-9]\d{0,17})(?:\.\d{1,18})?$")]
-"""A decimal number as text."""
+Decimal = Annotated[str, Field(pattern=r"^-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?$")]
+"""A decimal number as text, in ASCII digits: ``\\d`` would take digits of other scripts, too."""
