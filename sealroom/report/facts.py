@@ -1,0 +1,76 @@
+"""What was agreed, in plain words: who, on what data, on which terms, and who learns what."""
+
+from dataclasses import dataclass
+
+from protocol.documents.study import ContractOutput
+from protocol.governance import Study
+from protocol.presets import PRESETS
+from protocol.types import Key, Name
+
+__all__ = ["Facts", "Table", "facts_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: ``numeric`` columns, by position, stand to the right."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: frozenset[int] = frozenset()
+    groups: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Who, what, on which terms."""
+
+    terms: tuple[tuple[str, str], ...]
+    datasets: Table
+    recipients: Table
+    parameters: Table
+
+
+def facts_of(study: Study) -> Facts:
+    """Say in words what the contract says."""
+    contract, recipe = study.contract.document, study.recipe.document
+    preset = PRESETS[contract.preset]
+    zeros = ", zeros too," if preset.zeros_suppressed else ""
+    voters = [(vote.document.institution, vote.document.member) for vote in study.approvals]
+    terms = (
+        ("Purpose", contract.purpose),
+        ("Proposed by", f"{_person(study, contract.proposer, contract.analyst)}, on {contract.created}"),
+        (
+            "Approved by",
+            "; ".join(_person(study, *voter) for voter in voters),
+        ),
+        ("Analysis", f"{recipe.analysis} on profile {contract.profile}"),
+        ("Smallest count", f"{preset.k}: fewer subjects{zeros} are not shown (preset {preset.name})"),
+        ("Runs", f"at most {contract.max_runs}, until {contract.expires}"),
+        ("Platform", "a simulated one is allowed" if contract.simulation else "hardware only"),
+    )
+    rows = []
+    for binding, manifest in zip(contract.datasets, study.manifests, strict=True):
+        owner = study.institutions[binding.owner].document
+        rows.append((binding.slot, owner.name, manifest.document.title, f"{manifest.document.rows:,}"))
+    datasets = Table(("Slot", "Owner", "Dataset", "Rows, as its owner states"), tuple(rows), frozenset({3}))
+    parameters = tuple((name, _parameter(value)) for name, value in sorted(recipe.parameters.items()))
+    return Facts(
+        terms,
+        datasets,
+        Table(("Output", "Opened by"), tuple((item.output, _recipients(item, study)) for item in contract.outputs)),
+        Table(("Parameter", "Value"), parameters),
+    )
+
+
+def _person(study: Study, root: Key, identifier: Name) -> str:
+    institution = study.institutions[root].document
+    member = institution.member(identifier)
+    return f"{member.name if member else identifier}, {institution.name}"
+
+
+def _recipients(agreed: ContractOutput, study: Study) -> str:
+    return "; ".join(_person(study, item.institution, item.member) for item in agreed.recipients)
+
+
+def _parameter(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

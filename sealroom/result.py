@@ -1,0 +1,64 @@
+"""Open the outputs of a verified bundle with a recipient's own key, on the recipient's own machine."""
+
+from protocol.documents.outputs import ReleasedOutput
+from protocol.dsse import load_document
+from protocol.errors import AccessDenied, DocumentError
+from protocol.hpke import RecipientKey, output_info, public_digest
+from protocol.padding import MAX_PADDED, unpad
+from protocol.types import decode_base64
+from sealroom.verification import VerifiedBundle
+
+__all__ = ["open_outputs"]
+
+
+def open_outputs(verified: VerifiedBundle, recipient_key: RecipientKey) -> dict[str, ReleasedOutput]:
+    """Open every output that the contract gives to this recipient; in the contract's order, by name.
+
+    Raises
+    ------
+    AccessDenied
+        ``NOT_RECIPIENT`` where the contract gives nothing to this key.
+    DocumentError
+        ``CAPSULE``, ``PADDING``; ``OUTPUT_SWAPPED`` where what was sealed is another output, ``OUTPUT_TYPE`` where it
+        is of another type than agreed, ``OUTPUT_LABEL`` where it names a label that the contract does not have.
+    """
+    digest = public_digest(recipient_key.public_bytes())
+    mine = {item.output: item for item in verified.bundle.outputs if item.recipient == digest}
+    if not mine:
+        raise AccessDenied(
+            "NOT_RECIPIENT",
+            f"The contract names no output for the recipient key {digest[:16]}. Use the key of a recipient.",
+        )
+    contract = verified.study.contract
+    opened = {}
+    for agreed in contract.document.outputs:
+        if agreed.output not in mine:
+            continue
+        info = output_info(contract.name, verified.run, agreed.output, digest)
+        plain = unpad(recipient_key.open(decode_base64(mine[agreed.output].sealed), info=info))
+        released = load_document(ReleasedOutput, plain, limit=MAX_PADDED)
+        if released.output != agreed.output:
+            raise DocumentError("OUTPUT_SWAPPED", f"What was sealed as {agreed.output} calls itself {released.output}.")
+        if released.value.type not in {agreed.type, "refused"}:
+            raise DocumentError("OUTPUT_TYPE", f"{agreed.output} is of type {released.value.type}, not {agreed.type}.")
+        _require_labels(released, len(agreed.labels))
+        opened[agreed.output] = released
+    return opened
+
+
+def _require_labels(released: ReleasedOutput, known: int) -> None:
+    """Require that every label that an output names is in the contract's dictionary of ``known`` labels."""
+    match released.value.type:
+        case "counts":
+            labels = [cell.label for cell in released.value.cells]
+        case "regression":
+            labels = [term.label for term in released.value.terms]
+        case "test":
+            labels = [released.value.label]
+        case "survival":
+            labels = [group.label for group in released.value.groups]
+            labels += [point.label for group in released.value.groups for point in group.points]
+        case "refused":
+            labels = []
+    if any(label >= known for label in labels):
+        raise DocumentError("OUTPUT_LABEL", f"{released.output} names a label that the contract does not have.")

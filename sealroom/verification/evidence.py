@@ -1,0 +1,112 @@
+"""Checks 12, 13 and 16: which code ran, on which platform, judged again under this party's own pins."""
+
+import hashlib
+
+from attestation.policy import AppraisalPolicy
+from attestation.quote import parse_quote
+from attestation.verifier import Expected, appraise
+from protocol.documents.attested import AttestationResult, Evidence
+from protocol.documents.receipt import ReceiptPredicate
+from protocol.errors import AccessDenied, AttestationError, DocumentError
+from protocol.governance import Study
+from protocol.types import decode_base64
+from sealroom.trust import Trust
+from sealroom.verification.checks import Finding
+from sealroom.verification.custody import Releases
+from sealroom.verification.moments import Moments
+
+__all__ = ["appraise_again", "find_measurement", "require_one_platform"]
+
+
+def find_measurement(study: Study, trust: Trust, finding: Finding) -> None:
+    """Look up the contract's measurement among those pinned for its profile."""
+    contract = study.contract.document
+    if contract.measurement in trust.measured(contract.profile):
+        finding.found = f"{contract.measurement}, pinned for profile {contract.profile}"
+    else:
+        finding.unanchored(f"{contract.measurement} is not pinned for profile {contract.profile}")
+
+
+def appraise_again(
+    evidence: Evidence, study: Study, releases: Releases, trust: Trust, moments: Moments, finding: Finding
+) -> AttestationResult | None:
+    """Judge the evidence as the custodians did, under own pins; None where its root or a policy is not pinned.
+
+    Raises
+    ------
+    AttestationError
+        Whatever the appraisal finds wrong; ``VERDICTS_DIFFER`` where a custodian recorded another verdict.
+    """
+    root = hashlib.sha256(parse_quote(decode_base64(evidence.quote)).chain.root).hexdigest()
+    roots = tuple(pin for pin in trust.roots() if pin.digest == root)
+    policy = trust.policy()
+    if not roots:
+        finding.unanchored(f"the platform's root certificate {root} is not pinned")
+    if policy is None:
+        finding.unanchored("no appraisal policy is pinned")
+    if not roots or policy is None:
+        return None
+    policy = _narrowed(policy, study)
+    contract = study.contract
+    expected = Expected(
+        measurement=contract.document.measurement,
+        profile=contract.document.profile,
+        contract=contract.name,
+        run=evidence.claims.run,
+        nonces=None,  # only their custodians know them; each signed a key release for exactly these claims
+    )
+    for moment in moments.releases:
+        result = appraise(evidence, policy=policy, roots=roots, expected=expected, at=moment)
+    for release in releases:
+        recorded = release.document.attestation
+        if (recorded.root, recorded.measurement, recorded.simulated) != (root, result.measurement, result.simulated):
+            raise AttestationError(
+                "VERDICTS_DIFFER",
+                f"Slot {release.document.slot}: the custodian recorded another verdict on this evidence.",
+            )
+    finding.found = _said(result)
+    return result
+
+
+def require_one_platform(
+    study: Study, result: AttestationResult | None, stated: ReceiptPredicate, releases: Releases, finding: Finding
+) -> None:
+    """Require that contract, custodians, receipt and our own verdict agree on whether the platform was simulated.
+
+    Raises
+    ------
+    DocumentError
+        ``SIMULATED`` where two of them differ.
+    AccessDenied
+        ``SIMULATED`` where the contract does not allow it.
+    """
+    words = {stated.simulated, *(release.document.attestation.simulated for release in releases)}
+    if result is not None:
+        words.add(result.simulated)
+    if len(words) != 1:
+        raise DocumentError("SIMULATED", "Receipt, key releases and evidence do not agree on a simulated platform.")
+    if stated.simulated and not study.contract.document.simulation:
+        raise AccessDenied("SIMULATED", "The platform was simulated, and the contract does not allow it.")
+    if stated.simulated:
+        finding.found = "SIMULATED: a software platform, which the contract allows; it kept nothing from its operator"
+    else:
+        finding.found = "said to be hardware; nothing pinned vouches for it" if result is None else "hardware"
+
+
+def _narrowed(policy: AppraisalPolicy, study: Study) -> AppraisalPolicy:
+    for manifest in study.manifests:
+        policy = policy.narrowed(manifest.document.policy.tcb_statuses)
+    return policy
+
+
+def _said(result: AttestationResult) -> str:
+    left_out = [verdict.claim for verdict in result.claims if verdict.holds == "skipped"]
+    parts = [
+        f"root {result.root}",
+        f"platform {result.tcb_status}",
+        f"{len(result.claims) - len(left_out)} claims hold",
+        f"left out: {', '.join(left_out)}" if left_out else "none left out",
+    ]
+    if result.advisories:
+        parts.append(f"advisories {', '.join(result.advisories)}")
+    return "; ".join(parts)
