@@ -1,0 +1,169 @@
+"""What every analysis is: a descriptor, a plan made from signed schemas alone, and a pure run.
+
+To write one, subclass ``Analysis``: say what it is in a ``Descriptor``; in ``label`` check the recipe against the
+schemas and name what the outputs will be about; in ``pool`` join the cohorts; in ``estimate`` compute one output.
+``plan`` and ``run`` are the same for all.
+"""
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Generic, Literal, TypeVar
+
+from enclave.analyses.parameters import ParameterSpec, check_parameters
+from enclave.analyses.results import RawResult, Unavailable
+from enclave.ingest import Cohort
+from protocol.documents.dataset import TableSchema
+from protocol.documents.study import Contract, OutputType, Parameter
+from protocol.errors import AnalysisError
+from protocol.types import Name
+
+__all__ = ["Analysis", "Descriptor", "OutputSpec", "Plan", "PlannedOutput"]
+
+Data = TypeVar("Data")
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSpec:
+    """An output that an analysis offers: its type, what it is, and what its recipients learn, in plain words."""
+
+    name: Name
+    type: OutputType
+    description: str
+    reveals: str
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """What an analysis says of itself. ``outside_answer``: software or paper that its numbers are tested against."""
+
+    name: Name
+    title: str
+    estimand: str
+    profile: Name
+    parameters: tuple[ParameterSpec, ...]
+    outputs: tuple[OutputSpec, ...]
+    references: tuple[str, ...]
+    outside_answer: str
+
+    def output(self, name: Name) -> OutputSpec:
+        """Return an output's specification, or raise ``AnalysisError`` with ``OUTPUT_UNKNOWN``."""
+        for output in self.outputs:
+            if output.name == name:
+                return output
+        offered = ", ".join(output.name for output in self.outputs)
+        raise AnalysisError("OUTPUT_UNKNOWN", f"{self.name} has no output {name}. It offers: {offered}.")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedOutput:
+    """An output that will be made: ``labels`` is the dictionary that its labels will index."""
+
+    output: Name
+    type: OutputType
+    labels: tuple[str, ...]
+    reveals: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A recipe that fits the schemas: everything that can be known before any data is seen."""
+
+    analysis: Name
+    profile: Name
+    parameters: Mapping[Name, Parameter]
+    outputs: tuple[PlannedOutput, ...]
+
+    def require(self, contract: Contract) -> None:
+        """Raise ``AnalysisError`` with ``PLAN_DIFFERS`` unless the contract holds exactly what is planned."""
+        if contract.profile != self.profile:
+            raise AnalysisError(
+                "PLAN_DIFFERS", f"{self.analysis} runs in profile {self.profile}; the contract says {contract.profile}."
+            )
+        planned = [(output.output, output.type, output.labels) for output in self.outputs]
+        if planned != [(output.output, output.type, output.labels) for output in contract.outputs]:
+            raise AnalysisError(
+                "PLAN_DIFFERS",
+                "The contract's outputs, types or labels are not what recipe and schemas give. Propose it anew.",
+            )
+
+
+class Analysis(ABC, Generic[Data]):
+    """An analysis over cohorts, without state, input or output of its own."""
+
+    descriptor: ClassVar[Descriptor]
+
+    def plan(
+        self, parameters: Mapping[Name, Parameter], outputs: Sequence[Name], tables: Mapping[Name, TableSchema]
+    ) -> Plan:
+        """Check a recipe against the schemas of its slots and say what it will give.
+
+        Raises
+        ------
+        AnalysisError
+            ``OUTPUT_UNKNOWN``, ``OUTPUT_TWICE``, ``SLOTS``, ``PARAMETER_*``, ``COLUMN_*``, ``UNIT``, ``LEVELS_DIFFER``.
+        """
+        wanted = tuple(self.descriptor.output(name) for name in outputs)
+        if not wanted or len(set(outputs)) != len(wanted):
+            raise AnalysisError("OUTPUT_TWICE", "A recipe names at least one output, and each once.")
+        if not tables:
+            raise AnalysisError("SLOTS", "A recipe needs at least one dataset slot.")
+        checked = check_parameters(self.descriptor.parameters, parameters, outputs)
+        labels = self.label(checked, outputs, tables)
+        planned = tuple(PlannedOutput(spec.name, spec.type, labels[spec.name], spec.reveals) for spec in wanted)
+        for output in planned:
+            _require_labels(output)
+        return Plan(self.descriptor.name, self.descriptor.profile, checked, planned)
+
+    def run(self, plan: Plan, cohorts: Sequence[Cohort]) -> Mapping[Name, RawResult]:
+        """Compute every planned output. Never raises: an output that cannot be computed is ``Unavailable``.
+
+        Warnings and exception texts may hold values; they end here.
+        """
+        names = [output.output for output in plan.outputs]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                data = self.pool(plan, cohorts)
+            except Exception as error:  # noqa: BLE001 - whatever it says may be shaped by data
+                return dict.fromkeys(names, _unavailable(error))
+            return {name: self._estimate(name, data) for name in names}
+
+    def _estimate(self, output: Name, data: Data) -> RawResult:
+        try:
+            return self.estimate(output, data)
+        except Exception as error:  # noqa: BLE001 - as above
+            return _unavailable(error)
+
+    @abstractmethod
+    def label(
+        self, parameters: Mapping[Name, Parameter], outputs: Sequence[Name], tables: Mapping[Name, TableSchema]
+    ) -> Mapping[Name, tuple[str, ...]]:
+        """Check columns and levels and return each wanted output's label dictionary."""
+
+    @abstractmethod
+    def pool(self, plan: Plan, cohorts: Sequence[Cohort]) -> Data:
+        """Join the cohorts and check what schemas cannot say of the data."""
+
+    @abstractmethod
+    def estimate(self, output: Name, data: Data) -> RawResult:
+        """Compute one output."""
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    return Unavailable(error.code if isinstance(error, AnalysisError) else "INTERNAL")
+
+
+_LONGEST_LABEL: Literal[1000] = 1000
+_MOST_LABELS: Literal[10_000] = 10_000
+
+
+def _require_labels(output: PlannedOutput) -> None:
+    labels = output.labels
+    if not 1 <= len(labels) <= _MOST_LABELS or any(len(label) > _LONGEST_LABEL for label in labels):
+        raise AnalysisError(
+            "LABELS", f"Output {output.output} would need more, or longer, labels than a contract holds."
+        )
+    if len(set(labels)) != len(labels):
+        raise AnalysisError("LABELS", f"Output {output.output} would have two labels that read the same.")

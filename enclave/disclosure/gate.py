@@ -1,0 +1,97 @@
+"""The output gate: from raw results to what may leave.
+
+``release_all`` judges a contract's outputs together, ``release`` one of them. What comes out is a typed output or a
+refusal of one class; the code of the rule that failed stays inside. Numbers are rounded, labels are indices into the
+contract's dictionary in its order, everything else is dropped.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from enclave.analyses.results import RawCounts, RawRegression, RawResult, RawSurvival, RawTest, Unavailable
+from enclave.disclosure.counts import release_counts
+from enclave.disclosure.linkage import refuse_linked
+from enclave.disclosure.regression import release_regression
+from enclave.disclosure.statistic import release_statistic
+from enclave.disclosure.support import coalitions
+from enclave.disclosure.survival import release_survival
+from protocol.documents.dataset import Preset
+from protocol.documents.outputs import Output, Refusal, ReleasedOutput
+from protocol.documents.study import Contract, ContractOutput
+from protocol.errors import DisclosureRefused
+from protocol.presets import PRESETS
+from protocol.types import Key, Name
+
+__all__ = ["refusal_class", "release", "release_all"]
+
+RefusalClass = Literal["SCHEMA", "POLICY", "BUDGET", "INTERNAL"]
+_CLASSES: Mapping[str, RefusalClass] = {
+    # data that is not what its schema, or the analysis, says it is
+    "SUBJECT_TWICE": "SCHEMA",
+    "TIME_RANGE": "SCHEMA",
+    "NO_SUBJECTS": "SCHEMA",
+    # a fault of the program, not of the data
+    "INTERNAL": "INTERNAL",
+    "LABELS": "INTERNAL",
+    "NOT_FINITE": "INTERNAL",
+    "MAGNITUDE": "INTERNAL",
+    "RECIPIENTS": "INTERNAL",
+}
+
+
+def refusal_class(code: str) -> RefusalClass:
+    """Return the class that is all that recipients learn of a code; a rule that failed is ``POLICY``."""
+    return _CLASSES.get(code, "POLICY")
+
+
+def release_all(results: Mapping[Name, RawResult], contract: Contract) -> tuple[ReleasedOutput, ...]:
+    """Judge all outputs of a contract, in the contract's order. Never raises; a result that is missing is refused."""
+    outputs = {
+        output.output: release(
+            results.get(output.output, Unavailable("INTERNAL")), output, preset=contract.preset, owners=contract.owners
+        )
+        for output in contract.outputs
+    }
+    return tuple(ReleasedOutput(output=name, value=value) for name, value in refuse_linked(outputs).items())
+
+
+def release(raw: RawResult, output: ContractOutput, *, preset: Preset, owners: Sequence[Key]) -> Output:
+    """Judge one output by itself. Never raises.
+
+    Parameters
+    ----------
+    raw
+        What the analysis computed.
+    output
+        The contract's entry: type, labels and recipients. The worst recipient decides.
+    preset
+        The contract's preset.
+    owners
+        Root keys of the owners of all the contract's datasets.
+    """
+    try:
+        return _judge(raw, output, preset, owners)
+    except DisclosureRefused as refused:
+        return Refusal(refusal=refusal_class(refused.code))
+    except Exception:  # noqa: BLE001 - a fault here must neither release anything nor say anything
+        return Refusal(refusal="INTERNAL")
+
+
+def _judge(raw: RawResult, output: ContractOutput, preset: Preset, owners: Sequence[Key]) -> Output:
+    if isinstance(raw, Unavailable):
+        return Refusal(refusal=refusal_class(raw.code))
+    if raw.type != output.type or raw.labels != output.labels:
+        raise DisclosureRefused(
+            "LABELS", "The result is not of the type, or not in the order, that the contract fixes."
+        )
+    rules = PRESETS[preset]
+    against = coalitions((recipient.institution for recipient in output.recipients), owners)
+    match raw:
+        case RawCounts():
+            return release_counts(raw, rules, against)
+        case RawRegression():
+            return release_regression(raw, rules, against)
+        case RawTest():
+            return release_statistic(raw, rules, against)
+        case RawSurvival():
+            return release_survival(raw, rules, against)
