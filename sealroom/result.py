@@ -1,5 +1,8 @@
 """Open the outputs of a verified bundle with a recipient's own key, on the recipient's own machine."""
 
+from collections.abc import Mapping
+
+from protocol.canonical import canonical_bytes
 from protocol.documents.outputs import ReleasedOutput
 from protocol.dsse import load_document
 from protocol.errors import AccessDenied, DocumentError
@@ -8,7 +11,7 @@ from protocol.padding import MAX_PADDED, unpad
 from protocol.types import decode_base64
 from sealroom.verification import VerifiedBundle
 
-__all__ = ["open_outputs"]
+__all__ = ["open_outputs", "outputs_to_bytes"]
 
 
 def open_outputs(verified: VerifiedBundle, recipient_key: RecipientKey) -> dict[str, ReleasedOutput]:
@@ -44,6 +47,28 @@ def open_outputs(verified: VerifiedBundle, recipient_key: RecipientKey) -> dict[
         _require_labels(released, len(agreed.labels))
         opened[agreed.output] = released
     return opened
+
+
+def outputs_to_bytes(verified: VerifiedBundle, opened: Mapping[str, ReleasedOutput]) -> bytes:
+    """Write opened outputs as canonical JSON: where they come from, and each value with the labels that it indexes."""
+    agreed = {item.output: item for item in verified.study.contract.document.outputs}
+    return canonical_bytes(
+        {
+            "version": 1,
+            "bundle": verified.digest,
+            "contract": verified.study.contract.name,
+            "run": verified.run,
+            "simulated": verified.simulated,
+            "outputs": [
+                {
+                    "output": name,
+                    "labels": list(agreed[name].labels),
+                    "value": released.value.model_dump(mode="json"),
+                }
+                for name, released in opened.items()
+            ],
+        }
+    )
 
 
 def _require_labels(released: ReleasedOutput, known: int) -> None:

@@ -54,10 +54,13 @@ def facts_of(study: Study) -> Facts:
         rows.append((binding.slot, owner.name, manifest.document.title, f"{manifest.document.rows:,}"))
     datasets = Table(("Slot", "Owner", "Dataset", "Rows, as its owner states"), tuple(rows), frozenset({3}))
     parameters = tuple((name, _parameter(value)) for name, value in sorted(recipe.parameters.items()))
+    recipients: dict[str, list[str]] = {}
+    for item in contract.outputs:
+        recipients.setdefault(_recipients(item, study), []).append(item.output)
     return Facts(
         terms,
         datasets,
-        Table(("Output", "Opened by"), tuple((item.output, _recipients(item, study)) for item in contract.outputs)),
+        Table(("Outputs", "Opened by"), tuple((", ".join(names), who) for who, names in recipients.items())),
         Table(("Parameter", "Value"), parameters),
     )
 

@@ -17,6 +17,7 @@ from sealroom.report.figure import PALETTE, QUIET, short, style, to_svg
 __all__ = ["NOT_RELEASED", "Grid", "read_grid", "survival_plot"]
 
 NOT_RELEASED = "\N{EN DASH}"
+LEGEND_COLUMNS = 3
 _TIME = re.compile(r"^(\d+(?:\.\d+)?)\s*(.*)$")
 _LINES = ("-", (0, (5, 2)), (0, (1, 1.4)), (0, (6, 2, 1, 2)))
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -64,7 +65,7 @@ def survival_plot(curve: SurvivalCurve, labels: tuple[str, ...], prefix: str, na
         axes.set_xlabel(grid.title)
         axes.grid(axis="y", color="#d9dfe5", linewidth=0.6)
         axes.set_axisbelow(True)
-        axes.legend(frameon=False, loc="upper right", handlelength=3.6)
+        axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=LEGEND_COLUMNS, handlelength=3.6)
         _risk_table(below, curve, labels, grid)
         return to_svg(figure, prefix, _words(curve, labels, grid, name))
 
