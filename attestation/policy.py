@@ -1,8 +1,8 @@
 """The appraisal policy: what a relying party accepts, written in TOML, with no defaults.
 
-Every key must be there and no other may be, so nothing is accepted or left out silently. A check that is not wanted is
-written down as ``"any"`` and shows as skipped in every verdict. A policy can never accept a debug enclave or a signer in
-place of an exact measurement: there are no keys for that.
+Every key must be there and no other may be, so nothing is accepted or left out silently. A check that is not wanted
+is written down as ``"any"`` and shows as skipped in every verdict. A policy can never accept a debug enclave, or a
+signer in place of an exact measurement: there are no keys for that.
 """
 
 import json
@@ -144,7 +144,9 @@ def load_policy(text: str) -> AppraisalPolicy:
         where = ".".join(str(step) for step in first["loc"]) or "the whole"
         raise AttestationError("POLICY", f"Not an appraisal policy: {where}: {first['msg']}.") from error
     except (ValueError, TypeError) as error:
-        raise AttestationError("POLICY", "The appraisal policy is not TOML of text, whole numbers and lists.") from error
+        raise AttestationError(
+            "POLICY", "The appraisal policy is not TOML of text, whole numbers and lists."
+        ) from error
 
 
 def manifests_folder() -> Path:

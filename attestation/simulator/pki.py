@@ -22,7 +22,7 @@ from attestation.roots import SIMULATED_ROOT_NAME
 from attestation.simulator import der
 from protocol.errors import StorageError
 
-__all__ = ["FMSPC", "PCE_ID", "PCE_SVN", "CPU_SVN", "PlatformKeys", "create_keys", "load_or_create_keys"]
+__all__ = ["CPU_SVN", "FMSPC", "PCE_ID", "PCE_SVN", "PlatformKeys", "create_keys", "load_or_create_keys"]
 
 FMSPC: Final = bytes.fromhex("5ea100000001")
 """The simulated family of processors."""
@@ -54,9 +54,7 @@ def create_keys(at: datetime) -> PlatformKeys:
     intermediate = _issue("intermediate", "SIMULATED SEALROOM SGX PCK Platform CA", keys, root, at)
     pck = _issue("pck", "SIMULATED SEALROOM SGX PCK Certificate", keys, intermediate, at)
     tcb_signing = _issue("tcb_signing", "SIMULATED SEALROOM SGX TCB Signing", keys, root, at)
-    return PlatformKeys(
-        keys, {"root": root, "intermediate": intermediate, "pck": pck, "tcb_signing": tcb_signing}
-    )
+    return PlatformKeys(keys, {"root": root, "intermediate": intermediate, "pck": pck, "tcb_signing": tcb_signing})
 
 
 def load_or_create_keys(folder: Path, at: datetime) -> PlatformKeys:
@@ -70,23 +68,27 @@ def load_or_create_keys(folder: Path, at: datetime) -> PlatformKeys:
     if not folder.exists():
         _store(create_keys(at), folder)
     try:
-        keys: dict[str, ec.EllipticCurvePrivateKey] = {}
-        for name in _KEYS:
-            key = serialization.load_pem_private_key((folder / f"{name}.key.pem").read_bytes(), None)
-            if not isinstance(key, ec.EllipticCurvePrivateKey):
-                raise TypeError(name)
-            keys[name] = key
-        certificates = {
-            name: x509.load_pem_x509_certificate((folder / f"{name}.pem").read_bytes()) for name in _CERTIFICATES
-        }
-        if any(certificates[name].public_key() != keys[name].public_key() for name in _CERTIFICATES):
-            raise ValueError("certificate and key differ")
+        return _read(folder)
     except (OSError, ValueError, TypeError) as error:
         raise StorageError(
             "PLATFORM_KEYS",
             f"The simulated platform's keys in {folder.name} are incomplete or damaged. Remove the folder to make a "
             "new platform; its pins have to be renewed then.",
         ) from error
+
+
+def _read(folder: Path) -> PlatformKeys:
+    keys: dict[str, ec.EllipticCurvePrivateKey] = {}
+    for name in _KEYS:
+        key = serialization.load_pem_private_key((folder / f"{name}.key.pem").read_bytes(), None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise TypeError(name)
+        keys[name] = key
+    certificates = {
+        name: x509.load_pem_x509_certificate((folder / f"{name}.pem").read_bytes()) for name in _CERTIFICATES
+    }
+    if any(certificates[name].public_key() != keys[name].public_key() for name in _CERTIFICATES):
+        raise ValueError("certificate and key differ")
     return PlatformKeys(keys, certificates)
 
 
@@ -182,15 +184,11 @@ def _sgx_extension(pck: ec.EllipticCurvePrivateKey) -> bytes:
     def entry(suffix: str, value: bytes) -> bytes:
         return der.sequence(der.object_identifier(f"{_SGX_EXTENSION}.{suffix}"), value)
 
-    point = pck.public_key().public_bytes(
-        serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
-    )
+    point = pck.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
     platform = hashlib.sha256(b"sealroom simulated platform\x00" + point).digest()
     components = [entry(f"2.{number}", der.integer(svn)) for number, svn in enumerate(CPU_SVN, start=1)]
-    tcb = der.sequence(
-        *components, entry("2.17", der.integer(PCE_SVN)), entry("2.18", der.octets(CPU_SVN))
-    )
-    configuration = der.sequence(*(entry(f"7.{number}", der.truth(False)) for number in (1, 2, 3)))
+    tcb = der.sequence(*components, entry("2.17", der.integer(PCE_SVN)), entry("2.18", der.octets(CPU_SVN)))
+    configuration = der.sequence(*(entry(f"7.{number}", der.false()) for number in (1, 2, 3)))
     return der.sequence(
         entry("1", der.octets(platform[:16])),
         entry("2", tcb),

@@ -82,15 +82,22 @@ class Platform:
         """The simulated root that everything here ends in."""
         return HardwareRoot(self._keys.certificates["root"].public_bytes(serialization.Encoding.DER))
 
+    @property
+    def leaf(self) -> bytes:
+        """The PCK certificate in DER: which platform a quote is from."""
+        return self._keys.certificates["pck"].public_bytes(serialization.Encoding.DER)
+
     def quote(self, measurement: str, report_data: bytes) -> bytes:
         """Quote for the enclave with this measurement; ``report_data`` has exactly 64 bytes."""
         if len(report_data) != REPORT_DATA:
             raise AttestationError(
                 "REPORT_DATA", f"Found {len(report_data)} bytes of report data, wanted {REPORT_DATA}."
             )
-        point = self._keys.keys["attestation"].public_key().public_bytes(
-            serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
-        )[1:]
+        point = (
+            self._keys.keys["attestation"]
+            .public_key()
+            .public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)[1:]
+        )
         conditions = self._conditions
         header = struct.pack(
             "<HHIHH16s20s", 3, 2, 0, conditions.qe.isv_svn, PCE_SVN, conditions.qe_vendor_id, b"SIMULATED SEALROOM"

@@ -1,0 +1,230 @@
+"""Collateral, read strictly: the endorsements with which a quote is judged.
+
+``dcap-qvl`` decides whether signatures and TCB levels hold. What is read here lets ``verifiers.signatures`` check,
+beside it, what it was seen not to look at, and give every refusal a code of our own.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from attestation.quote import split_chain
+from protocol.documents import Collateral
+from protocol.errors import AttestationError
+from protocol.types import Timestamp, parse_time
+
+__all__ = [
+    "Crl",
+    "Endorsements",
+    "SignedItem",
+    "collateral_from_json",
+    "collateral_to_json",
+    "load_certificate",
+    "read_endorsements",
+]
+
+_SIGNATURE = 64
+_SIGNER_CHAIN = 2
+_CRL_NUMBER_BITS = 32
+
+
+class _Signed(BaseModel):
+    """The fields of Intel's signed JSON that we read ourselves; the rest is left to the library."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+    issueDate: Timestamp  # noqa: N815 - Intel's own spelling, here and below
+    nextUpdate: Timestamp  # noqa: N815
+    tcbEvaluationDataNumber: Annotated[int, Field(ge=0)]  # noqa: N815
+
+
+class _TcbInfo(_Signed):
+    id: Literal["SGX"]
+    version: Literal[3]
+    fmspc: Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{12}$")]
+    pceId: Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{4}$")]  # noqa: N815
+
+
+class _QeIdentity(_Signed):
+    id: Literal["QE"]
+    version: Literal[2]
+
+
+Signed = TypeVar("Signed", bound=_Signed)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedItem:
+    """TCB information or a QE identity: its bytes, signature (r || s), signing chain and dates."""
+
+    name: str
+    data: bytes
+    signature: bytes
+    signer: x509.Certificate
+    root: bytes
+    issued: datetime
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Crl:
+    """A certificate revocation list; ``number`` is None where it carries none that fits 32 bits."""
+
+    name: str
+    list: x509.CertificateRevocationList
+    number: int | None
+    issued: datetime
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Endorsements:
+    """Everything in the collateral that is looked at by ourselves. ``crl_chain`` is in DER, issuer first."""
+
+    tcb_info: SignedItem
+    qe_identity: SignedItem
+    pck_crl: Crl
+    root_ca_crl: Crl
+    crl_chain: tuple[bytes, ...]
+    fmspc: bytes
+    pce_id: bytes
+
+    @property
+    def expires(self) -> datetime:
+        """When the first item runs out."""
+        items = (self.tcb_info, self.qe_identity, self.pck_crl, self.root_ca_crl)
+        return min(item.expires for item in items)
+
+
+def collateral_from_json(text: str) -> Collateral:
+    """Read the JSON form of dcap-qvl's ``QuoteCollateralV3``.
+
+    Raises
+    ------
+    AttestationError
+        ``COLLATERAL_FORMAT`` with the first field that is wrong.
+    """
+    try:
+        return Collateral.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(step) for step in first["loc"]) or "the whole"
+        raise AttestationError("COLLATERAL_FORMAT", f"Not collateral: {where}: {first['msg']}.") from error
+
+
+def collateral_to_json(collateral: Collateral) -> str:
+    """Write the JSON form of dcap-qvl's ``QuoteCollateralV3``."""
+    return collateral.model_dump_json()
+
+
+def read_endorsements(collateral: Collateral) -> Endorsements:
+    """Read every item of the collateral.
+
+    Raises
+    ------
+    AttestationError
+        ``COLLATERAL_FORMAT`` with the first item that is not what it must be. Nothing is verified here.
+    """
+    tcb_info = _json("TCB information", collateral.tcb_info, _TcbInfo)
+    qe_identity = _json("QE identity", collateral.qe_identity, _QeIdentity)
+    return Endorsements(
+        tcb_info=_signed_item(
+            "TCB information",
+            tcb_info,
+            collateral.tcb_info,
+            collateral.tcb_info_signature,
+            collateral.tcb_info_issuer_chain,
+        ),
+        qe_identity=_signed_item(
+            "QE identity",
+            qe_identity,
+            collateral.qe_identity,
+            collateral.qe_identity_signature,
+            collateral.qe_identity_issuer_chain,
+        ),
+        pck_crl=_crl("PCK CRL", collateral.pck_crl),
+        root_ca_crl=_crl("root CRL", collateral.root_ca_crl),
+        crl_chain=_chain("PCK CRL issuer chain", collateral.pck_crl_issuer_chain),
+        fmspc=bytes.fromhex(tcb_info.fmspc),
+        pce_id=bytes.fromhex(tcb_info.pceId),
+    )
+
+
+def _refusal(name: str, why: str) -> AttestationError:
+    return AttestationError("COLLATERAL_FORMAT", f"The {name} is {why}.")
+
+
+def _json(name: str, text: str, kind: type[Signed]) -> Signed:
+    try:
+        return kind.model_validate(json.loads(text, object_pairs_hook=_no_duplicates))
+    except (ValueError, RecursionError) as error:  # pydantic's ValidationError is a ValueError
+        raise _refusal(name, f"not the JSON that Intel's API describes for {kind.__name__.strip('_')}") from error
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("duplicate key")
+    return found
+
+
+def _signed_item(name: str, head: _Signed, data: str, signature: str, chain: str) -> SignedItem:
+    certificates = _chain(f"{name} issuer chain", chain)
+    if len(certificates) != _SIGNER_CHAIN:
+        raise _refusal(f"{name} issuer chain", f"{len(certificates)} certificates long, wanted {_SIGNER_CHAIN}")
+    raw = bytes.fromhex(signature)
+    if len(raw) != _SIGNATURE:
+        raise _refusal(f"{name} signature", f"{len(raw)} bytes long, wanted {_SIGNATURE}")
+    return SignedItem(
+        name=name,
+        data=data.encode(),
+        signature=raw,
+        signer=load_certificate(f"{name} signing certificate", certificates[0]),
+        root=certificates[1],
+        issued=parse_time(head.issueDate),
+        expires=parse_time(head.nextUpdate),
+    )
+
+
+def _chain(name: str, pem: str) -> tuple[bytes, ...]:
+    try:
+        # Intel's service ends a chain with a newline, some caches do not.
+        return split_chain(pem.removesuffix("\n").encode("ascii") + b"\n")
+    except ValueError as error:
+        raise _refusal(name, str(error)) from error
+
+
+def load_certificate(name: str, der: bytes) -> x509.Certificate:
+    """Parse one certificate whose key is on P-256; ``COLLATERAL_FORMAT`` otherwise."""
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        key = certificate.public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise _refusal(name, "not an X.509 certificate") from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise _refusal(name, "not for a key on P-256")
+    return certificate
+
+
+def _crl(name: str, encoded: str) -> Crl:
+    try:
+        found = x509.load_der_x509_crl(bytes.fromhex(encoded))
+        expires = found.next_update_utc
+        extensions = found.extensions
+    except ValueError as error:
+        raise _refusal(name, "not a certificate revocation list in DER") from error
+    if expires is None:
+        raise _refusal(name, "without a date of its next update")
+    try:
+        number: int | None = extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    except x509.ExtensionNotFound:
+        number = None
+    if number is not None and number.bit_length() > _CRL_NUMBER_BITS:
+        number = None
+    return Crl(name=name, list=found, number=number, issued=found.last_update_utc, expires=expires)

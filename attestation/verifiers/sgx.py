@@ -1,0 +1,111 @@
+"""What an SGX report and its platform are held against: the contract's measurement and the appraisal policy."""
+
+from collections.abc import Iterator
+
+from attestation.policy import ATTRIBUTE_BITS, EnclavePolicy, Masked, PlatformPolicy
+from attestation.quote import QuoteHeader, ReportBody
+from attestation.verdict import Check, check, skipped
+from attestation.verifiers.dcap import LibraryClaims
+from protocol.types import Digest
+
+__all__ = ["UNKNOWN", "check_enclave", "check_platform"]
+
+UNKNOWN = "not established"
+"""What is found where the verification library refused, so that nothing is known of the platform."""
+
+
+def check_enclave(
+    header: QuoteHeader, report: ReportBody, policy: EnclavePolicy, vendor: str, measurement: Digest
+) -> Iterator[Check]:
+    """Compare the measurement exactly, then every other field of the report."""
+    yield _same("MEASUREMENT", "measurement", report.mr_enclave.hex(), measurement)
+    for name, bit in ATTRIBUTE_BITS.items():
+        wanted = bool(policy.attributes.wanted & bit)
+        found = bool(report.flags & bit)
+        code = "DEBUG" if name == "DEBUG" else "ATTRIBUTES"
+        yield check(code, f"attribute {name}", found=_bit(found), wanted=_bit(wanted), holds=found == wanted)
+    yield _masked("ATTRIBUTES", "attributes", report.flags, policy.attributes)
+    yield _masked("XFRM", "extended features", report.xfrm, policy.xfrm)
+    yield _masked("MISCSELECT", "miscellaneous select", report.miscselect, policy.miscselect)
+    yield _same("ISV_PROD_ID", "product id", str(report.isv_prod_id), str(policy.isv_prod_id))
+    yield _at_least("ISV_SVN", "security version", report.isv_svn, policy.minimum_isv_svn)
+    yield _same("CONFIG_ID", "configuration id", report.config_id.hex(), policy.config_id)
+    yield _same("CONFIG_SVN", "configuration version", str(report.config_svn), str(policy.config_svn))
+    yield _same("ISV_EXT_PROD_ID", "extended product id", report.isv_ext_prod_id.hex(), policy.isv_ext_prod_id)
+    yield _same("ISV_FAMILY_ID", "family id", report.isv_family_id.hex(), policy.isv_family_id)
+    yield _same("QE_VENDOR", "quoting enclave's vendor", header.qe_vendor_id.hex(), vendor)
+
+
+def check_platform(claims: LibraryClaims | None, policy: PlatformPolicy) -> Iterator[Check]:
+    """Hold what the library established against the policy; where it established nothing, nothing holds."""
+    status = UNKNOWN if claims is None else claims.tcb_status
+    yield check(
+        "TCB_STATUS",
+        "TCB status",
+        found=status,
+        wanted=f"one of {', '.join(policy.tcb_statuses) or 'none'}",
+        holds=status in policy.tcb_statuses,
+    )
+    yield _advisories(claims, policy)
+    yield _same("QE_STATUS", "quoting enclave's status", UNKNOWN if claims is None else claims.qe_status, "UpToDate")
+    for code, claim, found, minimum in (
+        (
+            "TCB_EVALUATION",
+            "TCB evaluation number",
+            claims.tcb_evaluation if claims else None,
+            policy.minimum_tcb_evaluation,
+        ),
+        (
+            "QE_EVALUATION",
+            "QE evaluation number",
+            claims.qe_evaluation if claims else None,
+            policy.minimum_qe_evaluation,
+        ),
+    ):
+        yield _at_least(code, claim, found, minimum)
+    for claim, shown, rule in (
+        ("SMT", claims.smt if claims else UNKNOWN, policy.smt),
+        ("dynamic platform", claims.dynamic_platform if claims else UNKNOWN, policy.dynamic_platform),
+        ("cached keys", claims.cached_keys if claims else UNKNOWN, policy.cached_keys),
+    ):
+        if rule == "any":
+            yield skipped(claim, found=shown, why="left out by the policy")
+        else:
+            yield check("PLATFORM_FLAG", claim, found=shown, wanted="False", holds=shown == "False")
+
+
+def _advisories(claims: LibraryClaims | None, policy: PlatformPolicy) -> Check:
+    shown = UNKNOWN if claims is None else ", ".join(claims.advisories) or "none"
+    if policy.advisories == "any":
+        return skipped("advisories", found=shown, why="left out by the policy")
+    return check(
+        "ADVISORY",
+        "advisories",
+        found=shown,
+        wanted=f"none but {', '.join(policy.advisories)}" if policy.advisories else "none",
+        holds=claims is not None and set(claims.advisories) <= set(policy.advisories),
+    )
+
+
+def _same(code: str, claim: str, found: str, wanted: str) -> Check:
+    return check(code, claim, found=found, wanted=wanted, holds=found == wanted)
+
+
+def _at_least(code: str, claim: str, found: int | None, minimum: int) -> Check:
+    return check(
+        code,
+        claim,
+        found=UNKNOWN if found is None else str(found),
+        wanted=f"at least {minimum}",
+        holds=found is not None and found >= minimum,
+    )
+
+
+def _masked(code: str, claim: str, found: int, wanted: Masked) -> Check:
+    return check(
+        code, claim, found=f"{found:#x}", wanted=f"{wanted.value} under {wanted.mask}", holds=wanted.holds(found)
+    )
+
+
+def _bit(value: bool) -> str:  # noqa: FBT001 - one value, shown as a word
+    return "set" if value else "clear"
