@@ -1,0 +1,100 @@
+"""The outermost layer: limits bodies while they stream in, logs each request, and turns any surprise into a problem.
+
+Logged are method, route template, status and duration: no address parameters, headers or bodies.
+"""
+
+import logging
+import time
+import traceback
+from typing import Final
+
+import anyio
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from broker.api.problems import problem_response
+from broker.errors import TooLarge, Unexpected
+
+__all__ = ["LIMIT_KEY", "EdgeMiddleware"]
+
+LIMIT_KEY: Final = "sealroom.body_limit"
+"""In the scope: the limit for this request's body in bytes; a route may set it before it reads the body."""
+_DRAIN_SECONDS = 10
+_log = logging.getLogger("broker.request")
+
+
+class EdgeMiddleware:
+    """Wraps the whole application; ``limit`` is the body size that a route takes unless it says otherwise."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope[LIMIT_KEY] = self._limit
+        exchange = _Exchange(scope, receive, send)
+        started = time.monotonic()
+        try:
+            await self._app(scope, exchange.receive, exchange.send)
+        except Exception as error:  # noqa: BLE001 - the last place that can answer
+            # No message and no traceback text: either may quote what a partner sent.
+            frames = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-4:]]
+            _log.error("unexpected", extra={"fields": {"error": type(error).__name__, "frames": frames}})
+            if exchange.status is None:
+                answer = problem_response(
+                    Unexpected("UNEXPECTED", "The broker failed. Ask its operator to look into the log.")
+                )
+                await answer(scope, exchange.receive, exchange.send)
+        finally:
+            _log.info(
+                "request",
+                extra={
+                    "fields": {
+                        "method": scope["method"],
+                        "route": getattr(scope.get("route"), "path", None),
+                        "status": exchange.status,
+                        "milliseconds": round((time.monotonic() - started) * 1000),
+                    }
+                },
+            )
+
+
+class _Exchange:
+    """One request and its response, counted."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._count = 0
+        self._body_ended = False
+        self.status: int | None = None
+
+    async def receive(self) -> Message:
+        """Receive, or raise ``TooLarge`` as soon as the body is, or says it is, beyond the limit."""
+        limit: int = self._scope[LIMIT_KEY]
+        declared = Headers(scope=self._scope).get("content-length", "0")
+        if declared.isdigit() and int(declared) > limit:
+            raise TooLarge("SIZE", f"The body has {declared} bytes; at most {limit} are taken here.")
+        message = await self._receive()
+        self._note(message)
+        if self._count > limit:
+            raise TooLarge("SIZE", f"The body has more than {limit} bytes, which is the most that is taken here.")
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Send; before a response starts, take what is left of a body within its limit, so the client can read it."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            with anyio.move_on_after(_DRAIN_SECONDS):
+                while not self._body_ended and self._count <= self._scope[LIMIT_KEY]:
+                    self._note(await self._receive())
+        await self._send(message)
+
+    def _note(self, message: Message) -> None:
+        self._count += len(message.get("body", b""))
+        self._body_ended = not (message["type"] == "http.request" and message.get("more_body", False))

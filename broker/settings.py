@@ -1,0 +1,94 @@
+"""What a broker is told when it starts: flags before environment before a TOML file. Nothing is read at import."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from protocol.errors import DocumentError
+
+__all__ = ["ENVIRONMENT_PREFIX", "Limits", "Settings"]
+
+ENVIRONMENT_PREFIX = "SEALROOM_BROKER_"
+_PATHS = {"appraisal_policy", "data", "passphrase_file"}
+_MAX_SETTINGS_FILE = 64 * 1024
+
+
+class Limits(BaseModel):
+    """Sizes in bytes and counts beyond which the broker refuses."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    body: Annotated[int, Field(ge=1024)] = 12 * 2**20
+    """Any body that has no limit of its own, such as a capsule deposit."""
+    release: Annotated[int, Field(ge=1024)] = 32 * 2**20
+    """A release request, which carries a whole study."""
+    result: Annotated[int, Field(ge=1024)] = 64 * 2**20
+    """A result bundle."""
+    leases: Annotated[int, Field(ge=1, le=100)] = 5
+    """Leases of one run before it ends as failed."""
+
+
+class Settings(BaseModel):
+    """The broker's settings. ``port`` 0 takes any free port; ``public_url`` is what tokens name as their audience.
+
+    Without ``passphrase_file`` the embedded custodian's key file is sealed under a passphrase that the broker makes and
+    keeps in its data folder, which protects copies of the key file alone, not of the folder. Without
+    ``appraisal_policy`` and ``hardware_roots`` it accepts real hardware under Intel's root only.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
+    public_url: Annotated[str, Field(pattern=r"^https?://[^/?#\s]+$")] | None = None
+    lease_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    token_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
+    appraisal_policy: Path | None = None
+    hardware_roots: tuple[Path, ...] = ()
+    passphrase_file: Path | None = None
+    limits: Limits = Limits()
+
+    @classmethod
+    def load(
+        cls, flags: Mapping[str, Any], environment: Mapping[str, str] | None = None, file: Path | None = None
+    ) -> Self:
+        """Build settings; a flag that is None was not given.
+
+        Environment variables are named ``SEALROOM_BROKER_DATA``, ``SEALROOM_BROKER_PORT``, ...; several hardware roots
+        are separated by ``:``. ``limits`` come from the file's table ``[limits]`` alone. Paths in the file are relative
+        to the file.
+
+        Raises
+        ------
+        DocumentError
+            ``SETTINGS`` with the first setting that is wrong.
+        """
+        values = _from_file(file) if file else {}
+        for name in cls.model_fields:
+            text = (environment or {}).get(ENVIRONMENT_PREFIX + name.upper())
+            if text is not None and name != "limits":
+                values[name] = text.split(":") if name == "hardware_roots" else text
+        values |= {name: value for name, value in flags.items() if value is not None}
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            where = ".".join(str(step) for step in first["loc"])
+            raise DocumentError("SETTINGS", f"The setting {where} is wrong: {first['msg']}.") from error
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as stream:
+            values = tomllib.loads(stream.read(_MAX_SETTINGS_FILE).decode())
+    except (OSError, ValueError) as error:
+        raise DocumentError("SETTINGS", f"The settings file {file} cannot be read as TOML.") from error
+    for name in _PATHS & values.keys():
+        values[name] = file.parent / str(values[name])
+    if "hardware_roots" in values:
+        values["hardware_roots"] = [file.parent / str(path) for path in values["hardware_roots"]]
+    return values

@@ -1,0 +1,95 @@
+"""Recipes, contracts and votes: signed documents, kept as they came and never changed."""
+
+from sqlalchemy import Connection, Table, select
+from sqlalchemy.dialects.sqlite import insert
+
+from broker.errors import NotFound
+from broker.storage.tables import contracts, recipes, votes
+from protocol.documents.study import Approval, Contract, Recipe, Revocation
+from protocol.dsse import Envelope, Verified
+from protocol.errors import StorageError
+from protocol.types import Digest
+
+__all__ = [
+    "all_contracts",
+    "all_recipes",
+    "get_contract",
+    "get_recipe",
+    "put_contract",
+    "put_recipe",
+    "put_vote",
+    "votes_on",
+]
+
+
+def put_recipe(connection: Connection, recipe: Verified[Recipe]) -> None:
+    """Store a recipe; the same again changes nothing."""
+    values = {"name": recipe.name, "envelope": recipe.envelope.to_bytes()}
+    connection.execute(insert(recipes).values(values).on_conflict_do_nothing())
+
+
+def get_recipe(connection: Connection, name: Digest) -> Envelope:
+    """Return a recipe, or raise ``NotFound`` with ``RECIPE_UNKNOWN``."""
+    return _get(connection, recipes, name, "RECIPE_UNKNOWN", "recipe")
+
+
+def all_recipes(connection: Connection) -> list[Envelope]:
+    """Return all recipes in the order of their names."""
+    return [Envelope.from_bytes(row) for row in connection.scalars(select(recipes.c.envelope).order_by(recipes.c.name))]
+
+
+def put_contract(connection: Connection, contract: Verified[Contract]) -> None:
+    """Store a contract; the same again changes nothing."""
+    values = {"name": contract.name, "recipe": contract.document.recipe, "envelope": contract.envelope.to_bytes()}
+    connection.execute(insert(contracts).values(values).on_conflict_do_nothing())
+
+
+def get_contract(connection: Connection, name: Digest) -> Envelope:
+    """Return a contract, or raise ``NotFound`` with ``CONTRACT_UNKNOWN``."""
+    return _get(connection, contracts, name, "CONTRACT_UNKNOWN", "contract")
+
+
+def all_contracts(connection: Connection) -> list[Digest]:
+    """Return the names of all contracts in ascending order."""
+    return list(connection.scalars(select(contracts.c.name).order_by(contracts.c.name)))
+
+
+def put_vote(connection: Connection, vote: Verified[Approval] | Verified[Revocation]) -> None:
+    """Store a vote; the same again, or another revocation by the same member, changes nothing.
+
+    Raises
+    ------
+    StorageError
+        ``VOTED`` where this member approved the contract before, with another document.
+    """
+    document = vote.document
+    mine = (votes.c.kind == document.kind, votes.c.institution == document.institution)
+    query = select(votes.c.name).where(votes.c.contract == document.contract, *mine, votes.c.member == document.member)
+    before = connection.scalar(query)
+    if before == vote.name or (before is not None and document.kind == "revocation"):
+        return
+    if before is not None:
+        raise StorageError("VOTED", f"{document.member} approved this contract before; once is enough.")
+    values = {
+        "name": vote.name,
+        "contract": document.contract,
+        "kind": document.kind,
+        "institution": document.institution,
+        "member": document.member,
+        "envelope": vote.envelope.to_bytes(),
+    }
+    connection.execute(insert(votes).values(values))
+
+
+def votes_on(connection: Connection, contract: Digest, kind: str) -> list[Envelope]:
+    """Return the approvals or the revocations of a contract, ordered by institution and member."""
+    query = select(votes.c.envelope).where(votes.c.contract == contract, votes.c.kind == kind)
+    rows = connection.scalars(query.order_by(votes.c.institution, votes.c.member))
+    return [Envelope.from_bytes(row) for row in rows]
+
+
+def _get(connection: Connection, table: Table, name: Digest, code: str, what: str) -> Envelope:
+    data = connection.scalar(select(table.c.envelope).where(table.c.name == name))
+    if data is None:
+        raise NotFound(code, f"No {what} is named {name[:16]}.")
+    return Envelope.from_bytes(data)
