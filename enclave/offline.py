@@ -14,7 +14,7 @@ from protocol.canonical import canonical_bytes
 from protocol.documents.dataset import TableSchema
 from protocol.documents.study import Parameter
 from protocol.dsse import load_document
-from protocol.errors import SealroomError
+from protocol.errors import AnalysisError, SealroomError
 from protocol.types import Document, Name
 
 __all__ = ["MAX_REQUEST", "PlanRequest", "describe", "plan"]
@@ -48,13 +48,12 @@ def plan(request: bytes) -> tuple[bytes, int]:
     Returns
     -------
     tuple
-        ``{"profile", "outputs": [{"output", "type", "labels", "reveals"}]}`` and 0; or a problem object and the error's
-        exit code: 7 where the recipe does not fit, 4 where the request cannot be read.
+        ``{"profile", "outputs": [{"output", "type", "labels", "reveals"}]}`` and 0; or a problem object and 7.
     """
     try:
         asked = load_document(PlanRequest, request, limit=MAX_REQUEST)
         planned = find_analysis(asked.analysis).plan(asked.parameters, asked.outputs, asked.tables)
     except SealroomError as error:
-        return canonical_bytes(error.problem()), error.exit_code
+        return canonical_bytes(error.problem()), AnalysisError.exit_code
     outputs = [asdict(output) for output in planned.outputs]
     return canonical_bytes({"profile": planned.profile, "outputs": outputs}), 0

@@ -37,12 +37,17 @@ class Pooled:
     owner_keys: tuple[Key, ...]
 
     def complete(self, columns: Sequence[str]) -> "Pooled":
-        """Return the rows without a missing value in ``columns`` (complete-case analysis)."""
-        return self.rows(self.frame[list(columns)].notna().all(axis="columns").to_numpy())
+        """Return the rows without a missing value in ``columns`` (complete-case analysis).
 
-    def rows(self, mask: Bools) -> "Pooled":
-        """Return the rows where ``mask`` holds."""
-        return Pooled(self.frame[mask], self.owners[mask], self.owner_keys)
+        Raises
+        ------
+        AnalysisError
+            ``NO_SUBJECTS`` where none is left.
+        """
+        whole = self.frame[list(columns)].notna().all(axis="columns").to_numpy()
+        if not whole.any():
+            raise AnalysisError("NO_SUBJECTS", "No subject is without a missing value.")
+        return Pooled(self.frame[whole], self.owners[whole], self.owner_keys)
 
     def support(self, mask: Bools) -> Support:
         """Count the distinct subjects where ``mask`` holds, owner by owner."""

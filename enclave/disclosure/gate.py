@@ -29,13 +29,13 @@ _CLASSES: Mapping[str, RefusalClass] = {
     # data that is not what its schema, or the analysis, says it is
     "SUBJECT_TWICE": "SCHEMA",
     "TIME_RANGE": "SCHEMA",
-    "NO_SUBJECTS": "SCHEMA",
     # a fault of the program, not of the data
     "INTERNAL": "INTERNAL",
     "LABELS": "INTERNAL",
     "NOT_FINITE": "INTERNAL",
     "MAGNITUDE": "INTERNAL",
     "RECIPIENTS": "INTERNAL",
+    "SHAPE": "INTERNAL",
 }
 
 

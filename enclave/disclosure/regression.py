@@ -45,10 +45,12 @@ def release_regression(raw: RawRegression, preset: GatePreset, against: Coalitio
     ------
     DisclosureRefused
         ``SUBJECTS``, ``OUTCOME``, ``RESIDUAL_DF``, ``PARAMETERS``, ``COLUMN_MINORITY``, ``LEVERAGE``, ``NOT_FINITE``,
-        ``MAGNITUDE``; ``RECIPIENTS`` where nobody is named.
+        ``MAGNITUDE``; ``RECIPIENTS`` where nobody is named; ``SHAPE`` where terms and columns do not match.
     """
     if not against:
         raise DisclosureRefused("RECIPIENTS", "The output has no recipient to judge it for.")
+    if len(raw.terms) != raw.design.matrix.shape[1]:
+        raise DisclosureRefused("SHAPE", "The terms are not the columns of the design.")
     for coalition in sorted(against, key=sorted):
         _judge(raw.design, coalition, preset.k)
     return Regression(

@@ -60,10 +60,13 @@ def midpoint(count: int) -> int:
 def _exact(value: float) -> Decimal:
     if not math.isfinite(value):
         raise DisclosureRefused("NOT_FINITE", "A number is not finite.")
-    exact = Decimal(repr(float(value)))
-    if abs(exact) >= _LARGEST:
+    return _bounded(Decimal(repr(float(value))))
+
+
+def _bounded(number: Decimal) -> Decimal:
+    if abs(number) >= _LARGEST:
         raise DisclosureRefused("MAGNITUDE", "A number is too large to be released.")
-    return exact
+    return number
 
 
 def _quantise(exact: Decimal, exponent: int) -> Decimal:
@@ -71,4 +74,4 @@ def _quantise(exact: Decimal, exponent: int) -> Decimal:
 
 
 def _text(rounded: Decimal) -> str:
-    return f"{rounded:f}" if rounded else "0"
+    return f"{_bounded(rounded):f}" if rounded else "0"

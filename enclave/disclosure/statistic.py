@@ -10,6 +10,7 @@ from protocol.presets import GatePreset
 __all__ = ["DIGITS", "release_statistic"]
 
 DIGITS = 4
+_FEWEST_GROUPS = 2
 
 
 def release_statistic(raw: RawTest, preset: GatePreset, against: Coalitions) -> TestStatistic:
@@ -18,8 +19,11 @@ def release_statistic(raw: RawTest, preset: GatePreset, against: Coalitions) -> 
     Raises
     ------
     DisclosureRefused
-        ``GROUP`` where a group has too few subjects, with the event or in all; ``NOT_FINITE``, ``MAGNITUDE``.
+        ``GROUP`` where a group has too few subjects, with the event or in all; ``SHAPE``, ``NOT_FINITE``,
+        ``MAGNITUDE``.
     """
+    if len(raw.groups) < _FEWEST_GROUPS:
+        raise DisclosureRefused("SHAPE", "A test compares at least two groups.")
     for group in raw.groups:
         if safe_count(group.subjects, against) < preset.k or safe_count(group.events, against) < preset.k:
             raise DisclosureRefused("GROUP", "A group has too few subjects, or too few of them have the event.")

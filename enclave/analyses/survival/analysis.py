@@ -89,7 +89,7 @@ class Survival(Analysis[SurvivalData]):
         Raises
         ------
         AnalysisError
-            ``SUBJECT_TWICE``; ``NO_SUBJECTS``; ``TIME_RANGE`` where a time is negative or beyond ``MAX_DAYS``.
+            ``SUBJECT_TWICE``; ``TIME_RANGE`` where a time is negative or beyond ``MAX_DAYS``.
         """
         roles = _roles(plan.parameters, {cohort.slot: cohort.schema for cohort in cohorts})
         columns = [roles.time, roles.event, *roles.covariates, *([roles.group] if roles.group else [])]
@@ -97,8 +97,6 @@ class Survival(Analysis[SurvivalData]):
         time = pooled.frame[roles.time.name]
         if not (time.isna() | time.between(0, MAX_DAYS)).all():
             raise AnalysisError("TIME_RANGE", f"A time is negative or beyond {MAX_DAYS} days.")
-        if not len(pooled.frame):
-            raise AnalysisError("NO_SUBJECTS", "The cohorts hold no subjects.")
         return SurvivalData(pooled, roles)
 
     def estimate(self, output: Name, data: SurvivalData) -> RawResult:
