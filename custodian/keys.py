@@ -95,7 +95,7 @@ def read_passphrase(path: Path) -> str:
         raise StorageError("PASSPHRASE_FILE", f"The passphrase file {path} is not a readable UTF-8 file.") from error
     if not text:
         raise StorageError(
-            "PASSPHRASE", f"The passphrase file {path} is empty. Write a long random passphrase into it."
+            "PASSPHRASE_FILE", f"The passphrase file {path} is empty. Write a long random passphrase into it."
         )
     return text
 

@@ -1,0 +1,173 @@
+"""Decisions under concurrency and sudden death: real threads, real processes, SIGKILL."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import custody
+import factories
+import pytest
+
+from protocol.documents import ReleaseCommit
+from protocol.documents.exchange import ReleaseRequest
+from protocol.dsse import Envelope, Unverified
+from protocol.errors import AccessDenied, SealroomError
+
+TESTS = Path(custody.__file__).parent
+
+
+class Child:
+    """One call in a custodian process on the scene's folder; it starts when told to."""
+
+    def __init__(self, scene, call, arguments, die=""):
+        root = scene.folder.with_name("root.der")
+        root.write_bytes(scene.platform.root.certificate_der)
+        self.process = subprocess.Popen(
+            [sys.executable, TESTS / "custody_child.py", scene.folder, root, call, *([die] if die else [])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=TESTS.parent,
+        )
+        self.say(json.dumps(arguments))
+        assert self.process.stdout.readline() == "ready\n"
+
+    def say(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def end(self):
+        said, _ = self.process.communicate(timeout=60)
+        return said.strip()
+
+
+def release_arguments(scene, run=custody.RUN, fence=1, evidence=None):
+    request = ReleaseRequest(study=scene.study.pack, evidence=evidence or scene.attest(run))
+    return {"run": run, "fence": fence, "request": request.model_dump(mode="json")}
+
+
+@pytest.fixture
+def scene(make_scene):
+    return make_scene(owners=1)
+
+
+def race(calls):
+    barrier, outcomes = threading.Barrier(len(calls)), []
+
+    def attempt(call):
+        barrier.wait()
+        try:
+            call()
+        except SealroomError as error:
+            outcomes.append(error.code)
+        else:
+            outcomes.append("ok")
+
+    threads = [threading.Thread(target=attempt, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(outcomes)
+
+
+def test_of_threads_racing_for_the_last_run_exactly_one_wins(scene):
+    runs = [f"{number:032x}" for number in range(6)]
+    evidence = {run: scene.attest(run) for run in runs}
+    outcomes = race([lambda run=run: scene.release(run, 1, evidence[run]) for run in runs])
+    assert outcomes == ["RUNS_SPENT"] * 5 + ["ok"]
+    assert len(scene.query("SELECT * FROM runs")) == 1
+    assert len(scene.query("SELECT * FROM releases")) == 1
+    assert len(scene.records()["used"]) == 1
+
+
+def test_of_processes_racing_for_the_last_run_exactly_one_wins(scene):
+    runs = [f"{number:032x}" for number in range(3)]
+    children = [Child(scene, "release", release_arguments(scene, run)) for run in runs]
+    for child in children:
+        child.say("go")
+    assert sorted(child.end() for child in children) == ["RUNS_SPENT", "RUNS_SPENT", "ok"]
+    assert len(scene.query("SELECT * FROM runs")) == 1
+    assert len(scene.query("SELECT * FROM releases")) == 1
+
+
+def test_one_nonce_serves_one_of_several_racing_requests(make_scene):
+    scene = make_scene(owners=1, contract={"max_runs": 9}, policy={"max_runs": 9})
+    nonce = scene.attest().claims.nonces[0].nonce
+    evidence = [scene.attest(nonce=nonce) for _ in range(4)]
+    outcomes = race([lambda item=item: scene.release(evidence=item) for item in evidence])
+    assert outcomes == ["NONCE_USED"] * 3 + ["ok"]
+    assert len(scene.query("SELECT * FROM releases")) == 1
+
+
+def test_of_commits_with_different_outputs_exactly_one_stands(scene):
+    enclave, evidence = scene.enter()
+    requests = [scene.commit_request(enclave, evidence, f"{number:064x}") for number in range(4)]
+    outcomes = race([lambda item=item: scene.custodian.commit(custody.RUN, 1, item) for item in requests])
+    assert outcomes == ["COMMIT_DIFFERS"] * 3 + ["ok"]
+    assert len(scene.query("SELECT * FROM commits")) == 1
+
+
+def test_the_number_of_nonces_is_bounded_under_concurrency(scene):
+    outcomes = race([lambda: scene.custodian.nonce(custody.RUN, "cd" * 32) for _ in range(12)])
+    assert outcomes == ["NONCES_OUTSTANDING"] * 4 + ["ok"] * 8
+
+
+def test_killed_after_the_release_was_recorded_loses_no_run(scene):
+    arguments = release_arguments(scene)
+    child = Child(scene, "release", arguments, "after")
+    child.say("go")
+    assert child.end() == ""
+    assert child.process.returncode == -signal.SIGKILL
+    assert scene.query("SELECT run, fence FROM runs") == [(custody.RUN, 1)]
+    assert len(scene.query("SELECT * FROM releases")) == 1
+    scene.restart()
+    enclave, evidence = scene.enter(fence=2)  # the next enclave finishes the same run, on the same charge
+    assert scene.query("SELECT run, fence FROM runs") == [(custody.RUN, 2)]
+    assert scene.custodian.commit(custody.RUN, 2, scene.commit_request(enclave, evidence))
+
+
+def test_killed_before_the_release_was_recorded_charges_nothing(scene):
+    evidence = scene.attest()
+    before = scene.records()
+    child = Child(scene, "release", release_arguments(scene, evidence=evidence), "before")
+    child.say("go")
+    assert child.end() == ""
+    assert child.process.returncode == -signal.SIGKILL
+    scene.restart()
+    assert scene.records() == before
+    assert scene.release(evidence=evidence)  # not even the nonce is lost
+
+
+def test_killed_after_the_commit_was_recorded_loses_nothing(scene):
+    enclave, evidence = scene.enter()
+    request = scene.commit_request(enclave, evidence)
+    arguments = {"run": custody.RUN, "fence": 1, "envelope": request.model_dump(mode="json")}
+    child = Child(scene, "commit", arguments, "after")
+    child.say("go")
+    assert child.end() == ""
+    assert child.process.returncode == -signal.SIGKILL
+    ((stored,),) = scene.query("SELECT envelope FROM commits")
+    scene.restart()
+    answer = scene.custodian.commit(custody.RUN, 1, request)
+    assert answer == Envelope.from_bytes(stored)
+    assert Unverified.parse(answer, ReleaseCommit).verify(scene.key)
+
+
+def test_killed_after_the_revocation_was_recorded_still_holds_it(scene):
+    revocation = factories.revoke(scene.study.contract, scene.study.parties[0])
+    arguments = {
+        "pack": scene.study.pack.model_dump(mode="json"),
+        "envelope": revocation.envelope.model_dump(mode="json"),
+    }
+    evidence = scene.attest()
+    child = Child(scene, "revoke", arguments, "after")
+    child.say("go")
+    assert child.end() == ""
+    assert child.process.returncode == -signal.SIGKILL
+    scene.restart()
+    with scene.refuses("REVOKED", AccessDenied):
+        scene.release(evidence=evidence)
