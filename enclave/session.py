@@ -14,7 +14,8 @@ import time
 from dataclasses import dataclass
 
 from attestation.attesters import Attester
-from enclave.compute import compute, refuse_all
+from enclave.analyses.base import Plan
+from enclave.compute import compute, plan_study, refuse_all
 from enclave.custody import Custody, EnclaveKeys, attest, custodians_of, receive_keys, verify_commit
 from enclave.profile import BYTE_LIMIT, PROFILE, ROW_LIMIT
 from enclave.receipt import make_bundle, outputs_digest, secret_seed
@@ -53,6 +54,7 @@ class Opened:
 
     pack: StudyPack
     study: Study
+    plan: Plan
     custody: Custody
     keys: EnclaveKeys
 
@@ -84,16 +86,19 @@ def _open(relay: Relay, attester: Attester) -> Opened:
     study = verify_proposal(pack)
     require_quorum(study)
     _require_assignment(assignment, study)
+    plan = plan_study(study)
     keys = EnclaveKeys()
     evidence = attest(relay, attester, assignment, study, keys)
-    return Opened(pack, study, receive_keys(relay, pack, study, evidence, keys), keys)
+    return Opened(pack, study, plan, receive_keys(relay, pack, study, evidence, keys), keys)
 
 
 def _require_assignment(assignment: Assignment, study: Study) -> None:
     if assignment.contract != study.contract.name:
         raise DocumentError("OTHER_CONTRACT", "The host gave the documents of another contract than it assigned.")
     if study.contract.document.profile != PROFILE:
-        raise AccessDenied("PROFILE", f"The contract asks for profile {study.contract.document.profile}, not {PROFILE}.")
+        raise AccessDenied(
+            "PROFILE", f"The contract asks for profile {study.contract.document.profile}, not {PROFILE}."
+        )
 
 
 def _compute(relay: Relay, opened: Opened) -> tuple[ReleasedOutput, ...]:
@@ -102,7 +107,7 @@ def _compute(relay: Relay, opened: Opened) -> tuple[ReleasedOutput, ...]:
     except DocumentError:
         # A table that breaks its own signed schema: the recipients learn the class, sealed; the host nothing.
         return refuse_all(opened.study, "SCHEMA")
-    return compute(opened.study, tables)
+    return compute(opened.study, opened.plan, tables)
 
 
 def _read_table(relay: Relay, manifest: Verified[DatasetManifest], custody: Custody) -> Table:
@@ -110,22 +115,23 @@ def _read_table(relay: Relay, manifest: Verified[DatasetManifest], custody: Cust
     if manifest.document.rows > ROW_LIMIT or file.plain_size > BYTE_LIMIT:
         raise DocumentError("ROW_LIMIT", "The table is larger than this profile reads.")
     opener = PartOpener(custody.data_keys[manifest.name], file)
-    plain = bytearray()
+    plain = bytearray(file.plain_size)
+    done = 0
     for index in range(len(file.parts)):
-        plain += _open_part(relay, manifest.name, opener, file, index)
+        done += _open_part(relay, manifest.name, opener, file, index, memoryview(plain)[done:])
     table = TableReader.read(plain, manifest.document.table, row_limit=manifest.document.rows)
     if table.rows != manifest.document.rows:
         raise DocumentError("ROWS", "The table holds fewer rows than its manifest says.")
     return table
 
 
-def _open_part(relay: Relay, dataset: Digest, opener: PartOpener, file: SealedFile, index: int) -> bytes | memoryview:
+def _open_part(relay: Relay, dataset: Digest, opener: PartOpener, file: SealedFile, index: int, out: memoryview) -> int:
     try:
         sealed = relay.part(dataset, file.name, index, file.part_size(index))
     except SealroomError as error:
         raise HostFaultError(error) from None
     try:
-        return opener.open_part(index, sealed)
+        return opener.open_part_into(index, sealed, out)
     except DocumentError as error:
         if error.code in BEFORE_DECRYPTION:
             raise HostFaultError(error) from None
