@@ -10,10 +10,9 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from attestation.certificates import load_certificate
 from attestation.quote import split_chain
 from protocol.documents import Collateral
 from protocol.errors import AttestationError
@@ -25,7 +24,6 @@ __all__ = [
     "SignedItem",
     "collateral_from_json",
     "collateral_to_json",
-    "load_certificate",
     "read_endorsements",
 ]
 
@@ -185,7 +183,7 @@ def _signed_item(name: str, head: _Signed, data: str, signature: str, chain: str
         name=name,
         data=data.encode(),
         signature=raw,
-        signer=load_certificate(f"{name} signing certificate", certificates[0]),
+        signer=_certificate(f"{name} signing certificate", certificates[0]),
         root=certificates[1],
         issued=parse_time(head.issueDate),
         expires=parse_time(head.nextUpdate),
@@ -200,16 +198,11 @@ def _chain(name: str, pem: str) -> tuple[bytes, ...]:
         raise _refusal(name, str(error)) from error
 
 
-def load_certificate(name: str, der: bytes) -> x509.Certificate:
-    """Parse one certificate whose key is on P-256; ``COLLATERAL_FORMAT`` otherwise."""
+def _certificate(name: str, der: bytes) -> x509.Certificate:
     try:
-        certificate = x509.load_der_x509_certificate(der)
-        key = certificate.public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise _refusal(name, "not an X.509 certificate") from error
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise _refusal(name, "not for a key on P-256")
-    return certificate
+        return load_certificate(der)
+    except ValueError as error:
+        raise _refusal(name, str(error)) from error
 
 
 def _crl(name: str, encoded: str) -> Crl:
@@ -217,7 +210,8 @@ def _crl(name: str, encoded: str) -> Crl:
         found = x509.load_der_x509_crl(bytes.fromhex(encoded))
         expires = found.next_update_utc
         extensions = found.extensions
-    except ValueError as error:
+        _ = found.issuer
+    except (ValueError, x509.DuplicateExtension) as error:
         raise _refusal(name, "not a certificate revocation list in DER") from error
     if expires is None:
         raise _refusal(name, "without a date of its next update")

@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from attestation.certificates import common_name, is_issued_by, load_certificate
 from attestation.quote import split_chain
 from protocol.errors import AttestationError
 from protocol.types import Digest
@@ -53,7 +51,7 @@ class HardwareRoot:
     @property
     def certificate(self) -> x509.Certificate:
         """The parsed certificate."""
-        return x509.load_der_x509_certificate(self.certificate_der)
+        return load_certificate(self.certificate_der)
 
 
 def load_root(pem: str) -> HardwareRoot:
@@ -75,15 +73,13 @@ def load_root(pem: str) -> HardwareRoot:
 
 def _require_simulated_root(der: bytes) -> None:
     try:
-        certificate = x509.load_der_x509_certificate(der)
-        names = [attribute.value for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-        key = certificate.public_key()
-        certificate.verify_directly_issued_by(certificate)
-    except (ValueError, TypeError, InvalidSignature) as error:
-        raise AttestationError("ROOT", "The hardware root is not a self-signed certificate.") from error
-    if names != [SIMULATED_ROOT_NAME] or not isinstance(key, ec.EllipticCurvePublicKey):
+        certificate = load_certificate(der)
+    except ValueError as error:
+        raise AttestationError("ROOT", f"The hardware root is {error}.") from error
+    if common_name(certificate) != SIMULATED_ROOT_NAME or not is_issued_by(certificate, certificate):
         raise AttestationError(
-            "ROOT", f"A hardware root is Intel's own certificate or one named {SIMULATED_ROOT_NAME!r}, on P-256."
+            "ROOT",
+            f"A hardware root is Intel's own certificate or a self-signed one that is named {SIMULATED_ROOT_NAME!r}.",
         )
 
 

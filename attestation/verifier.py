@@ -7,12 +7,13 @@
    root is allowed by the policy: ``SIMULATED``.
 3. The chain and the signatures of the quote: ``PCK_CHAIN``, ``QE_SIGNATURE``, ``QE_BINDING``, ``QUOTE_SIGNATURE``.
 4. The collateral: ``COLLATERAL_FORMAT``, ``CRL_ISSUER``, ``CRL_SIGNATURE``, ``CRL_NUMBER``, ``COLLATERAL_SIGNER``,
-   ``COLLATERAL_SIGNATURE``, ``COLLATERAL_FUTURE``, ``COLLATERAL_EXPIRED``, ``COLLATERAL_AGE``, ``REVOKED``,
-   ``OTHER_PLATFORM``.
+   ``COLLATERAL_SIGNATURE``, ``COLLATERAL_FUTURE``, ``COLLATERAL_EXPIRED``, ``COLLATERAL_AGE``, ``REVOKED``.
 5. What the hardware reports of the enclave: ``MEASUREMENT``, ``DEBUG``, ``ATTRIBUTES``, ``XFRM``, ``MISCSELECT``,
    ``ISV_PROD_ID``, ``ISV_SVN``, ``CONFIG_ID``, ``CONFIG_SVN``, ``ISV_EXT_PROD_ID``, ``ISV_FAMILY_ID``, ``QE_VENDOR``.
-6. The verification library (dcap-qvl) accepts it all: ``QUOTE_REFUSED``, ``QE_IDENTITY``, ``TCB_STATUS``.
-7. The platform: ``TCB_STATUS``, ``ADVISORY``, ``QE_STATUS``, ``TCB_EVALUATION``, ``QE_EVALUATION``, ``PLATFORM_FLAG``.
+6. The verification library (dcap-qvl) accepts it all: ``QUOTE_REFUSED``, or, where only it looks, ``QE_IDENTITY``,
+   ``TCB_STATUS``.
+7. The platform: ``OTHER_PLATFORM``, ``TCB_STATUS``, ``ADVISORY``, ``QE_STATUS``, ``TCB_EVALUATION``,
+   ``QE_EVALUATION``, ``PLATFORM_FLAG``.
 8. The session: ``REPORT_DATA``, ``OTHER_CONTRACT``, ``OTHER_RUN``, ``PROFILE``, ``NONCE``.
 
 Left out are claims that the policy names as "any", and the nonces where none are expected; they show as skipped.
@@ -31,7 +32,7 @@ from attestation.roots import INTEL_ROOT, HardwareRoot
 from attestation.verdict import AppraisalRefused, Check, check, skipped
 from attestation.verifiers.dcap import LibraryClaims, verify_with_library
 from attestation.verifiers.sgx import UNKNOWN, check_enclave, check_platform
-from attestation.verifiers.signatures import check_endorsements, check_quote_signatures
+from attestation.verifiers.signatures import check_endorsements, check_quote_signatures, read_pck_chain
 from protocol.documents import AttestationResult, Collateral, CustodianNonce, Evidence, RuntimeClaims
 from protocol.errors import AttestationError
 from protocol.types import Digest, Name, decode_base64, format_time
@@ -82,13 +83,14 @@ def appraise(
     root = next((known for known in roots if known.certificate_der == quote.chain.root), None)
     endorsements, readable = _read(evidence.collateral)
     library, accepted = _ask_library(raw, evidence.collateral, root, at)
-    checks = [*_check_root(quote, root, policy, at), *check_quote_signatures(quote, at), readable]
-    if endorsements is not None:
-        checks += check_endorsements(raw, quote, endorsements, policy.collateral_age_days, at)
+    chain = read_pck_chain(quote)
+    checks = [*_check_root(quote, root, policy, at), *check_quote_signatures(quote, chain, at), readable]
+    if chain is not None and endorsements is not None:
+        checks += check_endorsements(chain, quote, endorsements, policy.collateral_age_days, at)
     checks += check_enclave(
         quote.header, quote.report, policy.enclave, policy.platform.qe_vendor_id, expected.measurement
     )
-    checks += [accepted, *check_platform(library, policy.platform)]
+    checks += [accepted, *check_platform(library, endorsements, policy.platform)]
     checks += _check_session(evidence.claims, quote.report, expected)
     result = AttestationResult(
         simulated=quote.chain.root != INTEL_ROOT.certificate_der,

@@ -47,13 +47,14 @@ class PlatformKeys:
         return "PlatformKeys(...)"
 
 
-def create_keys(at: datetime) -> PlatformKeys:
-    """Make the keys and certificates of a new platform, valid for ten years from ``at``."""
+def create_keys(at: datetime, *, root_life: timedelta = _LIFE) -> PlatformKeys:
+    """Make the keys and certificates of a new platform, valid from ``at``, for ten years unless ``root_life`` says."""
     keys = {name: ec.generate_private_key(ec.SECP256R1()) for name in _KEYS}
-    root = _issue("root", SIMULATED_ROOT_NAME, keys, None, at)
-    intermediate = _issue("intermediate", "SIMULATED SEALROOM SGX PCK Platform CA", keys, root, at)
-    pck = _issue("pck", "SIMULATED SEALROOM SGX PCK Certificate", keys, intermediate, at)
-    tcb_signing = _issue("tcb_signing", "SIMULATED SEALROOM SGX TCB Signing", keys, root, at)
+    span = (at, at + _LIFE)
+    root = _issue("root", SIMULATED_ROOT_NAME, keys, None, (at, at + root_life))
+    intermediate = _issue("intermediate", "SIMULATED SEALROOM SGX PCK Platform CA", keys, root, span)
+    pck = _issue("pck", "SIMULATED SEALROOM SGX PCK Certificate", keys, intermediate, span)
+    tcb_signing = _issue("tcb_signing", "SIMULATED SEALROOM SGX TCB Signing", keys, root, span)
     return PlatformKeys(keys, {"root": root, "intermediate": intermediate, "pck": pck, "tcb_signing": tcb_signing})
 
 
@@ -123,7 +124,7 @@ def _issue(
     common_name: str,
     keys: dict[str, ec.EllipticCurvePrivateKey],
     issuer: x509.Certificate | None,
-    at: datetime,
+    span: tuple[datetime, datetime],
 ) -> x509.Certificate:
     """Issue the certificate of one key, under ``issuer`` or by itself."""
     subject = x509.Name(
@@ -141,8 +142,8 @@ def _issue(
         .issuer_name(issuer.subject if issuer else subject)
         .public_key(keys[name].public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(at)
-        .not_valid_after(at + _LIFE)
+        .not_valid_before(span[0])
+        .not_valid_after(span[1])
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer_public), critical=False)
         .add_extension(_distribution_point(signer), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(keys[name].public_key()), critical=False)

@@ -66,8 +66,9 @@ class Conditions:
     tcb_signer: str = "tcb_signing"
     qe_signer: str = "tcb_signing"
     crl_numbers: bool = True
+    crl_number_shift: int = 0
     crl_shift: timedelta = timedelta(0)
-    revoked: bool = False
+    revoked: tuple[str, ...] = ()
 
 
 class Platform:
@@ -160,11 +161,14 @@ class Platform:
         )
         if self._conditions.crl_numbers:
             # Seconds since 1970: the number grows with each list and fits 32 bits until 2106.
-            builder = builder.add_extension(x509.CRLNumber(int(issued.timestamp())), critical=False)
-        if self._conditions.revoked and issuer == "intermediate":
-            revoked = x509.RevokedCertificateBuilder()
-            serial = self._keys.certificates["pck"].serial_number
-            builder = builder.add_revoked_certificate(revoked.serial_number(serial).revocation_date(issued).build())
+            builder = builder.add_extension(
+                x509.CRLNumber(int(issued.timestamp()) + self._conditions.crl_number_shift), critical=False
+            )
+        for name in self._conditions.revoked:
+            if self._keys.certificates[name].issuer == self._keys.certificates[issuer].subject:
+                serial = self._keys.certificates[name].serial_number
+                entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(issued).build()
+                builder = builder.add_revoked_certificate(entry)
         signed = builder.sign(self._keys.keys[issuer], hashes.SHA256())
         return signed.public_bytes(serialization.Encoding.DER)
 

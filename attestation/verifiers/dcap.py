@@ -16,16 +16,20 @@ from attestation.roots import HardwareRoot
 from protocol.documents import Collateral
 from protocol.errors import AttestationError
 
-__all__ = ["LibraryClaims", "pck_platform", "verify_with_library"]
+__all__ = ["LibraryClaims", "verify_with_library"]
 
 _HINTS = (
     ("Revoked", "TCB_STATUS"),
     ("No matching TCB level", "TCB_STATUS"),
     ("Debug", "DEBUG"),
+    ("Fmspc mismatch", "OTHER_PLATFORM"),
     ("QE ", "QE_IDENTITY"),
 )
 _Flag = Literal["True", "False", "Undefined"]
 _Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+
+
+_Octets = tuple[Annotated[int, Field(ge=0, le=255)], ...]
 
 
 class _Part(BaseModel):
@@ -39,6 +43,8 @@ class _Tcb(_Part):
 
 
 class _Pck(_Part):
+    fmspc: _Octets
+    pce_id: _Octets
     dynamic_platform: _Flag
     cached_keys: _Flag
     smt_enabled: _Flag
@@ -69,6 +75,8 @@ class _Claims(_Part):
 class LibraryClaims:
     """What the library established of a platform whose evidence it verified; flags are True, False or Undefined."""
 
+    fmspc: bytes
+    pce_id: bytes
     tcb_status: str
     advisories: tuple[str, ...]
     tcb_evaluation: int
@@ -85,7 +93,7 @@ def verify_with_library(quote: bytes, collateral: Collateral, root: HardwareRoot
     Raises
     ------
     AttestationError
-        ``TCB_STATUS``, ``DEBUG``, ``QE_IDENTITY`` or ``QUOTE_REFUSED``, with the library's own words.
+        ``TCB_STATUS``, ``DEBUG``, ``OTHER_PLATFORM``, ``QE_IDENTITY`` or ``QUOTE_REFUSED``, in its own words.
     """
     now = int(at.timestamp())
     try:
@@ -98,11 +106,13 @@ def verify_with_library(quote: bytes, collateral: Collateral, root: HardwareRoot
         found = _Claims.model_validate_json(claims.to_json())
     except ValidationError as error:
         raise AttestationError("QUOTE_REFUSED", "dcap-qvl described the platform in unknown words.") from error
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:  # a time before 1970 overflows
         words = str(error)
         code = next((code for hint, code in _HINTS if hint in words), "QUOTE_REFUSED")
         raise AttestationError(code, f"dcap-qvl refused: {words}") from error
     return LibraryClaims(
+        fmspc=bytes(found.platform.pck.fmspc),
+        pce_id=bytes(found.platform.pck.pce_id),
         tcb_status=found.tcb.status,
         advisories=found.tcb.advisory_ids,
         tcb_evaluation=found.tcb.eval_data_number,
@@ -112,9 +122,3 @@ def verify_with_library(quote: bytes, collateral: Collateral, root: HardwareRoot
         dynamic_platform=found.platform.pck.dynamic_platform,
         cached_keys=found.platform.pck.cached_keys,
     )
-
-
-def pck_platform(quote: bytes) -> tuple[bytes, bytes] | None:
-    """Return FMSPC and PCE id that the PCK leaf of a quote states, or None where it states none."""
-    extension = dcap_qvl.parse_quote(quote).pck_extension()
-    return None if extension is None else (extension.fmspc, extension.pce_id)

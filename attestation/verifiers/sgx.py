@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from attestation.endorsements import Endorsements
 from attestation.policy import ATTRIBUTE_BITS, EnclavePolicy, Masked, PlatformPolicy
 from attestation.quote import QuoteHeader, ReportBody
 from attestation.verdict import Check, check, skipped
@@ -36,8 +37,16 @@ def check_enclave(
     yield _same("QE_VENDOR", "quoting enclave's vendor", header.qe_vendor_id.hex(), vendor)
 
 
-def check_platform(claims: LibraryClaims | None, policy: PlatformPolicy) -> Iterator[Check]:
+def check_platform(
+    claims: LibraryClaims | None, endorsements: Endorsements | None, policy: PlatformPolicy
+) -> Iterator[Check]:
     """Hold what the library established against the policy; where it established nothing, nothing holds."""
+    yield _same(
+        "OTHER_PLATFORM",
+        "TCB information's platform",
+        UNKNOWN if endorsements is None else _platform(endorsements.fmspc, endorsements.pce_id),
+        "that of the PCK certificate" if claims is None else _platform(claims.fmspc, claims.pce_id),
+    )
     status = UNKNOWN if claims is None else claims.tcb_status
     yield check(
         "TCB_STATUS",
@@ -48,21 +57,10 @@ def check_platform(claims: LibraryClaims | None, policy: PlatformPolicy) -> Iter
     )
     yield _advisories(claims, policy)
     yield _same("QE_STATUS", "quoting enclave's status", UNKNOWN if claims is None else claims.qe_status, "UpToDate")
-    for code, claim, found, minimum in (
-        (
-            "TCB_EVALUATION",
-            "TCB evaluation number",
-            claims.tcb_evaluation if claims else None,
-            policy.minimum_tcb_evaluation,
-        ),
-        (
-            "QE_EVALUATION",
-            "QE evaluation number",
-            claims.qe_evaluation if claims else None,
-            policy.minimum_qe_evaluation,
-        ),
-    ):
-        yield _at_least(code, claim, found, minimum)
+    found = claims.tcb_evaluation if claims else None
+    yield _at_least("TCB_EVALUATION", "TCB evaluation number", found, policy.minimum_tcb_evaluation)
+    found = claims.qe_evaluation if claims else None
+    yield _at_least("QE_EVALUATION", "QE evaluation number", found, policy.minimum_qe_evaluation)
     for claim, shown, rule in (
         ("SMT", claims.smt if claims else UNKNOWN, policy.smt),
         ("dynamic platform", claims.dynamic_platform if claims else UNKNOWN, policy.dynamic_platform),
@@ -105,6 +103,10 @@ def _masked(code: str, claim: str, found: int, wanted: Masked) -> Check:
     return check(
         code, claim, found=f"{found:#x}", wanted=f"{wanted.value} under {wanted.mask}", holds=wanted.holds(found)
     )
+
+
+def _platform(fmspc: bytes, pce_id: bytes) -> str:
+    return f"FMSPC {fmspc.hex()}, PCE {pce_id.hex()}"
 
 
 def _bit(value: bool) -> str:  # noqa: FBT001 - one value, shown as a word

@@ -1,0 +1,65 @@
+"""X.509 certificates as SGX uses them: read completely or refused, keys on P-256 only."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+__all__ = ["SGX_EXTENSION", "common_name", "in_date", "is_issued_by", "is_pck", "load_certificate", "public_key"]
+
+SGX_EXTENSION: Final = x509.ObjectIdentifier("1.2.840.113741.1.13.1")
+"""The extension in which a PCK certificate describes its platform."""
+
+
+def load_certificate(der: bytes) -> x509.Certificate:
+    """Parse a certificate, whole, so that no later look at a part of it can fail.
+
+    Raises
+    ------
+    ValueError
+        It is not an X.509 certificate, or its key is not on P-256.
+    """
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        # These are parsed when they are looked at, and no sooner.
+        _ = certificate.extensions, certificate.subject, certificate.issuer, certificate.not_valid_after_utc
+        public_key(certificate)
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        raise ValueError("not an X.509 certificate for a key on P-256") from error
+    return certificate
+
+
+def public_key(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey:
+    """Return the key; ValueError where it is not on P-256."""
+    key = certificate.public_key()
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
+        return key
+    raise ValueError("the key is not on P-256")
+
+
+def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether the issuer's name and key vouch for the certificate; dates and extensions are not looked at."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
+        return False
+    return True
+
+
+def in_date(certificate: x509.Certificate, at: datetime) -> bool:
+    """Whether the certificate is valid at a time, its first and last second included."""
+    return certificate.not_valid_before_utc <= at.astimezone(UTC) <= certificate.not_valid_after_utc
+
+
+def common_name(certificate: x509.Certificate) -> str:
+    """Return the one common name of the subject, or words that no certificate is trusted under."""
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[0].value) if len(names) == 1 else "(no single common name)"
+
+
+def is_pck(certificate: x509.Certificate) -> bool:
+    """Whether this is the certificate of a platform: it has the SGX extension."""
+    return any(extension.oid == SGX_EXTENSION for extension in certificate.extensions)
