@@ -237,7 +237,9 @@ def make_bundle(
     )
     stated = factories.changed(stated, claims or {})
     quote = platform.quote(contract.document.measurement, stated.report_data)
-    evidence = Evidence(claims=stated, quote=encode_base64(quote), collateral=platform.collateral(at))
+    evidence = Evidence(
+        claims=stated, quote=encode_base64(quote), collateral=platform.collateral(at - timedelta(hours=1))
+    )
     attestation = _verdict(evidence, platform, contract.document.measurement, at)
     releases = tuple(
         sign(
