@@ -28,6 +28,7 @@ from broker.api.runs import result_key, run_answer
 from broker.context import Broker, broker_of
 from broker.contracts import load_study, require_approved
 from broker.errors import NotFound
+from broker.failures import ending_of
 from broker.results import require_result_of
 from broker.storage.datasets import get_dataset, part_key
 from broker.storage.runs import (
@@ -171,15 +172,15 @@ async def put_result(
 
 @router.post("/runs/{run}/failure", response_model=RunAnswer, openapi_extra=body_schema(Failure))
 def post_failure(request: Request, run: RunId, fence: Fence, body: Annotated[bytes, Depends(small_body)]) -> Response:
-    """End the run as refused, with the enclave's reason; after a key release nothing that it says is kept."""
+    """End the run as refused for the enclave's reason, or give it to another lease where the machinery failed."""
     broker = broker_of(request)
     failure = load_document(Failure, body, limit=_MAX_FIELDS)
     with broker.database.writing() as connection:
-        if require_fence(connection, run, fence).keys_released:
-            raise StorageError(
-                "KEYS_RELEASED", "Keys were released for this run; since then an enclave gives no reasons."
-            )
-        ended = end_run(connection, run, fence, "refused", code=failure.code, detail=failure.detail)
+        ending = ending_of(failure, keys_released=require_fence(connection, run, fence).keys_released)
+        if ending is None:
+            ended = fail_lease(connection, run, fence, broker.settings.limits.leases)
+        else:
+            ended = end_run(connection, run, fence, "refused", code=ending.code, detail=ending.detail)
     return canonical_response(run_answer(broker, ended))
 
 
