@@ -5,6 +5,7 @@
     config.toml        which broker it joined
     institution.json   the institution, signed by its root key
     trust.toml         its pins
+    custodians/        public keys of pinned custodians
     keys/              private keys, each in a file of its own, sealed under the passphrase
     lineages/          which versions of which dataset were sealed
 """
@@ -13,12 +14,15 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from protocol.canonical import canonical_bytes
+from protocol.documents.dataset import CustodianKeys
 from protocol.documents.institution import Institution, Member, Role
-from protocol.dsse import MAX_DOCUMENT, Envelope, Verified
+from protocol.dsse import MAX_DOCUMENT, Envelope, Verified, load_document
 from protocol.errors import AccessDenied, DocumentError
 from protocol.governance import verify_institution
+from protocol.types import decode_base64
 from sealroom.files import read_bounded, write_private
-from sealroom.trust import Trust, load_trust
+from sealroom.trust import Trust, custodian_pin, load_trust
 
 __all__ = ["Home", "default_home", "fingerprint"]
 
@@ -40,6 +44,11 @@ class Home:
     def lineages(self) -> Path:
         """The folder of dataset lineages."""
         return self.folder / "lineages"
+
+    @property
+    def custodians(self) -> Path:
+        """The folder of public keys of pinned custodians."""
+        return self.folder / "custodians"
 
     @property
     def institution_file(self) -> Path:
@@ -89,6 +98,30 @@ class Home:
         import tomli_w
 
         write_private(self.config_file, tomli_w.dumps({"broker": address}).encode("utf-8"))
+
+    def save_custodian(self, keys: CustodianKeys) -> None:
+        """Keep the public keys of a custodian that was pinned."""
+        write_private(self.custodians / f"{keys.signing}.json", canonical_bytes(keys.model_dump(mode="json")))
+
+    def custodian(self, signing: str | None) -> CustodianKeys:
+        """Return the keys of the pinned custodian that was named, or of the only one.
+
+        Raises
+        ------
+        AccessDenied
+            ``CUSTODIAN`` where none or several are pinned, or the keys are not the pinned ones.
+        """
+        pins = [pin for pin in self.trust().custodians if signing in {None, pin.signing}]
+        if len(pins) != 1:
+            raise AccessDenied(
+                "CUSTODIAN",
+                f"{len(pins)} pinned custodians fit; pin one with `sealroom trust add-custodian` and name it.",
+            )
+        data = read_bounded(self.custodians / f"{pins[0].signing}.json", MAX_CONFIG)
+        keys = load_document(CustodianKeys, data, limit=MAX_CONFIG)
+        if custodian_pin(keys.signing, decode_base64(keys.encryption)) != pins[0]:
+            raise AccessDenied("CUSTODIAN", f"The keys in {self.custodians} are not the pinned ones; pin them again.")
+        return keys
 
     def member(self, role: Role, named: str | None) -> Member:
         """Return the member who acts: the named one, or the only one with the role.

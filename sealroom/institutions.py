@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocol.documents.institution import Institution, Member, MemberKeys, Role
+from protocol.documents.institution import Institution, Member, MemberKeys
 from protocol.dsse import Verified, public_key, sign
 from protocol.errors import StorageError
 from protocol.hpke import RecipientKey
@@ -38,7 +38,7 @@ def make_institution(home: Home, keys: Keystore, *, short: str, name: str, days:
 
 
 def add_member(
-    home: Home, keys: Keystore, *, identifier: str, name: str, roles: Sequence[Role]
+    home: Home, keys: Keystore, *, identifier: str, name: str, roles: Sequence[str]
 ) -> Verified[Institution]:
     """Make a member's keys, one for each use, and sign the institution anew."""
     institution = home.institution().document

@@ -79,6 +79,10 @@ class Keystore:
         """Keep a new X-Wing key."""
         self._keep(name, key.private_bytes())
 
+    def keep_secret(self, name: str, secret: bytes) -> None:
+        """Keep a new secret that is no key pair."""
+        self._keep(name, secret)
+
     def signing(self, name: str) -> Ed25519PrivateKey:
         """Open an Ed25519 key."""
         return Ed25519PrivateKey.from_private_bytes(self._open(name))
@@ -86,6 +90,10 @@ class Keystore:
     def recipient(self, name: str) -> RecipientKey:
         """Open an X-Wing key."""
         return RecipientKey.from_private_bytes(self._open(name))
+
+    def secret(self, name: str) -> bytes:
+        """Open a secret that is no key pair."""
+        return self._open(name)
 
     def has(self, name: str) -> bool:
         """Whether this key is here."""

@@ -23,7 +23,7 @@ __all__ = ["Plan", "PlannedOutput", "describe_analyses", "measure_installed", "p
 
 SECONDS = 120
 MAX_ANSWER = 16 * 2**20
-PROBLEM = 7
+PROBLEMS = frozenset({4, 7})
 
 
 class PlannedOutput(BaseModel):
@@ -91,7 +91,7 @@ def _ask(flag: str, question: bytes) -> Any:  # noqa: ANN401 - any JSON value
         )
     except subprocess.TimeoutExpired as error:
         raise TransportError("ENCLAVE_PROGRAM", f"The enclave program did not answer within {SECONDS} s.") from error
-    if len(done.stdout) > MAX_ANSWER or done.returncode not in {0, PROBLEM}:
+    if len(done.stdout) > MAX_ANSWER or done.returncode not in {0, *PROBLEMS}:
         last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
         raise TransportError(
             "ENCLAVE_PROGRAM", f"`{' '.join(command[1:])}` ended with status {done.returncode}: {' '.join(last)}"
@@ -102,6 +102,6 @@ def _ask(flag: str, question: bytes) -> Any:  # noqa: ANN401 - any JSON value
         raise TransportError(
             "ENCLAVE_PROGRAM", "The enclave program answered with something that is no JSON."
         ) from error
-    if done.returncode == PROBLEM:
+    if done.returncode in PROBLEMS:
         raise from_problem(answer)
     return answer

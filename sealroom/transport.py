@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,6 +21,7 @@ ASSERTION_SECONDS = 60
 EARLY_SECONDS = 30
 """A token is renewed this long before it runs out."""
 TRIES = 4
+Body = bytes | Iterable[bytes]
 
 
 class Caller:
@@ -86,11 +87,15 @@ class Transport:
         """Put a body; safe to repeat."""
         return self._send("PUT", path, body, headers or {}, MAX_DOCUMENT)
 
+    def put_stream(self, path: str, body: Iterable[bytes], size: int, headers: Mapping[str, str]) -> bytes:
+        """Put a body of ``size`` bytes that can be iterated anew for each try."""
+        return self._send("PUT", path, body, {"Content-Length": str(size)} | dict(headers), MAX_DOCUMENT)
+
     def post(self, path: str, body: bytes) -> Any:  # noqa: ANN401 - any JSON value
         """Post a body and return the answer as JSON."""
         return _json(self._send("POST", path, body, {}, MAX_DOCUMENT))
 
-    def _send(self, method: str, path: str, body: bytes, headers: Mapping[str, str], limit: int) -> bytes:
+    def _send(self, method: str, path: str, body: Body, headers: Mapping[str, str], limit: int) -> bytes:
         sent = {"Content-Type": "application/json"} | dict(headers)
         if self._caller is not None:
             sent["Authorization"] = f"Bearer {self._bearer()}"
@@ -104,7 +109,7 @@ class Transport:
                 time.sleep(0.25 * 2**attempt)
         raise AssertionError("the last try returned or raised")
 
-    def _once(self, method: str, path: str, body: bytes, headers: Mapping[str, str], limit: int) -> bytes:
+    def _once(self, method: str, path: str, body: Body, headers: Mapping[str, str], limit: int) -> bytes:
         try:
             with self._http.stream(method, path, content=body, headers=dict(headers)) as answer:
                 found = bytearray()

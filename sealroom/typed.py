@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from protocol.errors import DocumentError
+from protocol.types import Name
 from sealroom.files import read_bounded
 
-__all__ = ["read_toml", "typed"]
+__all__ = ["read_toml", "require_name", "typed"]
 
 MAX_TOML = 8 * 2**20
 M = TypeVar("M", bound=BaseModel)
@@ -42,3 +43,13 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(read_bounded(path, MAX_TOML).decode("utf-8"))
     except ValueError as error:
         raise DocumentError("TOML", f"{path}: {error}.") from error
+
+
+def require_name(text: str, what: str) -> None:
+    """Raise ``DocumentError`` with code ``NAME`` unless the text is a name for programs."""
+    try:
+        TypeAdapter(Name).validate_python(text)
+    except ValidationError as error:
+        raise DocumentError(
+            "NAME", f"{what} is {text!a}; wanted up to 64 lower-case letters, digits, dots, dashes and underscores."
+        ) from error

@@ -1,10 +1,11 @@
 """``sealroom member``: people, roles, keys."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from protocol.documents.institution import Institution, Role
+from protocol.documents.institution import Institution
 from sealroom.cli.institution import institution_fields
 from sealroom.cli.options import AsJson, HomeOption, PassphraseFile, examples, noun, open_home, open_keystore
 from sealroom.cli.output import print_json, print_rows, say
@@ -13,6 +14,14 @@ from sealroom.home import Home
 __all__ = ["app"]
 
 app = noun("Give people roles and keys.")
+
+
+class RoleChoice(StrEnum):
+    """The roles of ``protocol.documents.institution.Role``, in the form that the command line takes."""
+
+    STEWARD = "steward"
+    APPROVER = "approver"
+    ANALYST = "analyst"
 
 
 @app.command(
@@ -26,7 +35,7 @@ def add(
     *,
     identifier: Annotated[str, typer.Argument(metavar="ID", help="Short name for programs.")],
     name: Annotated[str, typer.Option(help="Name for people.")],
-    role: Annotated[list[Role], typer.Option(help="steward, approver or analyst; give it once for each role.")],
+    role: Annotated[list[RoleChoice], typer.Option(help="steward, approver or analyst; give it once for each role.")],
     home: HomeOption = None,
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
@@ -40,7 +49,8 @@ def add(
     from sealroom.institutions import add_member
 
     place = open_home(home)
-    made = add_member(place, open_keystore(place, passphrase_file), identifier=identifier, name=name, roles=role)
+    roles = [choice.value for choice in role]
+    made = add_member(place, open_keystore(place, passphrase_file), identifier=identifier, name=name, roles=roles)
     _finish(place, made.document, as_json=as_json)
 
 

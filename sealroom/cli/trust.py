@@ -104,7 +104,9 @@ def add_custodian(
     digest = hashlib.sha256(canonical_bytes(keys.model_dump(mode="json"))).hexdigest()
     _compare("Custodian, SHA-256 of both its keys", digest, compared=compared)
     pin = custodian_pin(keys.signing, decode_base64(keys.encryption))
-    _add(open_home(home), lambda trust: {"custodians": (*trust.custodians, pin)}, as_json=as_json)
+    place = open_home(home)
+    _add(place, lambda trust: {"custodians": (*trust.custodians, pin)}, as_json=as_json)
+    place.save_custodian(keys)
 
 
 @app.command("set-policy", epilog=examples("trust set-policy appraisal.toml"))

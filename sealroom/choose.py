@@ -1,0 +1,62 @@
+"""Finding what a person means by a short name, among things that were verified."""
+
+from collections.abc import Iterable
+
+from protocol.errors import DocumentError
+from sealroom.listing import ContractEntry, DatasetEntry
+
+__all__ = ["choose_contract", "choose_dataset"]
+
+SHORTEST = 6
+"""Digits of a name that may stand for all of it."""
+
+
+def choose_dataset(entries: Iterable[DatasetEntry], named: str) -> DatasetEntry:
+    """Return the dataset named by its name, the start of it, ``short`` or ``owner/short``.
+
+    Of several versions of one dataset the newest is meant. An older one has to be named by its digits.
+
+    Raises
+    ------
+    DocumentError
+        ``DATASET_UNKNOWN``, or ``DATASET_CHOICE`` where two datasets fit.
+    """
+    entries = list(entries)
+    found = [entry for entry in entries if _digits(entry.manifest.name, named)]
+    if not found:
+        fits = [e for e in entries if named in {e.manifest.document.short, f"{e.owner}/{e.manifest.document.short}"}]
+        newest: dict[tuple[str, str], DatasetEntry] = {}
+        for entry in fits:
+            key = (entry.manifest.document.owner, entry.manifest.document.lineage.id)
+            if key not in newest or _version(entry) > _version(newest[key]):
+                newest[key] = entry
+        found = list(newest.values())
+    if not found:
+        raise DocumentError(
+            "DATASET_UNKNOWN",
+            f"No dataset of a pinned institution is named {named}. `sealroom dataset list` shows them; "
+            "`sealroom trust add-institution` pins a partner.",
+        )
+    if len(found) > 1:
+        which = ", ".join(
+            f"{entry.owner}/{entry.manifest.document.short} {entry.manifest.name[:16]}" for entry in found
+        )
+        raise DocumentError("DATASET_CHOICE", f"{named} may mean {which}. Name it by owner/short or by its digits.")
+    return found[0]
+
+
+def choose_contract(entries: Iterable[ContractEntry], named: str) -> ContractEntry:
+    """Return the contract named by its name or the start of it; ``DocumentError`` where none or several fit."""
+    found = [entry for entry in entries if _digits(entry.contract.name, named)]
+    if len(found) != 1:
+        code = "CONTRACT_CHOICE" if found else "CONTRACT_UNKNOWN"
+        raise DocumentError(code, f"{len(found)} contracts are named {named}. `sealroom contract list` shows them.")
+    return found[0]
+
+
+def _digits(name: str, named: str) -> bool:
+    return len(named) >= SHORTEST and name.startswith(named)
+
+
+def _version(entry: DatasetEntry) -> int:
+    return entry.manifest.document.lineage.version

@@ -1,0 +1,224 @@
+"""``sealroom dataset``: draft, check, seal, upload, list."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from sealroom.cli.options import AsJson, AsMember, HomeOption, PassphraseFile, examples, noun, open_home, open_keystore
+from sealroom.cli.output import print_json, print_rows, print_text, progress, say
+
+if TYPE_CHECKING:  # pandas is loaded by the commands that need it
+    from sealroom.datasets.findings import CheckError
+
+__all__ = ["app"]
+
+app = noun("Check, seal and upload datasets.")
+
+CsvFile = Annotated[Path, typer.Argument(metavar="CSV", help="Comma-separated, UTF-8, one row a subject.")]
+SchemaFile = Annotated[Path, typer.Argument(metavar="SCHEMA", help="TOML, as `sealroom dataset draft` writes it.")]
+Crypt4ghKey = Annotated[
+    Path | None, typer.Option("--crypt4gh-key", help="CSV is encrypted by a stock Crypt4GH tool; this key opens it.")
+]
+
+Crypt4ghPassphrase = Annotated[
+    Path | None,
+    typer.Option(
+        "--crypt4gh-passphrase-file",
+        envvar="SEALROOM_CRYPT4GH_PASSPHRASE_FILE",
+        help="File whose first line opens that key [default: ask on the terminal].",
+    ),
+]
+
+
+@app.command("draft", epilog=examples("dataset draft lung.csv > lung.toml", "dataset draft lung.csv --out lung.toml"))
+def draft(
+    *,
+    csv: CsvFile,
+    out: Annotated[Path | None, typer.Option(help="Where to write the schema [default: standard output].")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Guess a schema from a CSV file, for you to edit.
+
+    Everything in a schema is signed and shown to partners, so no value limits are guessed: the extremes of your data
+    are your patients'.
+    """
+    from sealroom.datasets.draft import draft_schema
+    from sealroom.files import write_new
+
+    text = draft_schema(csv)
+    if out is not None:
+        write_new(out, text.encode("utf-8"))
+    if as_json:
+        print_json({"schema": text, "file": None if out is None else str(out)})
+    elif out is None:
+        print_text(text.rstrip("\n"))
+    else:
+        print_text(str(out))
+    say("Edit it: descriptions, units, limits, codes. Partners will read it.")
+
+
+@app.command("policy-example", epilog=examples("dataset policy-example > terms.toml"))
+def policy_example(*, as_json: AsJson = False) -> None:
+    """Print an example of a dataset's terms, with every default explained."""
+    from sealroom.datasets.terms import EXAMPLE
+
+    if as_json:
+        print_json({"terms": EXAMPLE})
+    else:
+        print_text(EXAMPLE.rstrip("\n"))
+
+
+@app.command("check", epilog=examples("dataset check lung.csv lung.toml", "dataset check lung.csv lung.toml --json"))
+def check(*, csv: CsvFile, schema: SchemaFile, as_json: AsJson = False) -> None:
+    """Check a CSV file against its schema. Values are shown on your screen and stored nowhere."""
+    from sealroom.datasets.check import check_file
+    from sealroom.datasets.findings import CheckError
+    from sealroom.datasets.schema import load_schema
+
+    owner_schema = load_schema(schema)
+    try:
+        with progress("Checking", _size(csv)) as advance:
+            checked = check_file(csv, owner_schema, advance)
+    except CheckError as error:
+        _report(error, as_json=as_json)
+    for warning in checked.warnings:
+        say(f"Note: {warning}")
+    if as_json:
+        print_json({"rows": checked.rows, "columns": len(owner_schema.table.columns), "notes": list(checked.warnings)})
+    else:
+        print_text(f"{csv.name}: {checked.rows} rows match the schema.")
+
+
+@app.command(
+    "seal",
+    epilog=examples(
+        'dataset seal lung.csv lung.toml --policy terms.toml --out sealed --name lung-a --title "Lung trial, site A"',
+    ),
+)
+def seal(
+    *,
+    csv: CsvFile,
+    schema: SchemaFile,
+    policy: Annotated[Path, typer.Option(help="Your terms, TOML; see `sealroom dataset policy-example`.")],
+    out: Annotated[Path, typer.Option(help="Folder for the three files of the sealed dataset.")],
+    name: Annotated[str | None, typer.Option(help="Short name for programs [default: the CSV's].")] = None,
+    title: Annotated[str | None, typer.Option(help="Title for people [default: the short name].")] = None,
+    custodian: Annotated[str | None, typer.Option(help="Signing key of the custodian, if several are pinned.")] = None,
+    crypt4gh_key: Crypt4ghKey = None,
+    crypt4gh_passphrase_file: Crypt4ghPassphrase = None,
+    home: HomeOption = None,
+    passphrase_file: PassphraseFile = None,
+    as_member: AsMember = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check, convert, encrypt and sign a dataset; nothing leaves this machine.
+
+    The data key is sealed to the custodian that you pinned and kept nowhere else. No plain copy is written: what is put
+    aside on the disk meanwhile is encrypted under a key that only this process holds.
+    """
+    from sealroom.datasets.findings import CheckError
+    from sealroom.datasets.sources import open_source
+    from sealroom.datasets.work import seal_for
+
+    place = open_home(home)
+    short = name if name is not None else csv.name.split(".")[0]
+    try:
+        with (
+            open_source(csv, crypt4gh_key, crypt4gh_passphrase_file) as text,
+            progress("Sealing", _size(csv)) as advance,
+        ):
+            manifest, checked = seal_for(
+                place,
+                open_keystore(place, passphrase_file),
+                text,
+                csv.name,
+                schema=schema,
+                terms=policy,
+                out=out,
+                short=short,
+                title=title if title is not None else short,
+                custodian=custodian,
+                steward=as_member,
+                progress=advance,
+            )
+    except CheckError as error:
+        _report(error, as_json=as_json)
+    for warning in checked.warnings:
+        say(f"Note: {warning}")
+    file = manifest.document.files[0]
+    if as_json:
+        print_json(
+            {
+                "name": manifest.name,
+                "short": manifest.document.short,
+                "version": manifest.document.lineage.version,
+                "rows": checked.rows,
+                "sealed_bytes": file.sealed_size,
+                "package": str(out / short),
+            }
+        )
+    else:
+        print_text(f"{manifest.document.short} {manifest.name}")
+        say(f"{checked.rows} rows, {file.sealed_size} sealed bytes. Next: sealroom dataset upload {out / short}")
+
+
+@app.command("upload", epilog=examples("dataset upload sealed/lung-a"))
+def upload(
+    *,
+    package: Annotated[Path, typer.Argument(metavar="DIR/NAME", help="The sealed dataset.")],
+    home: HomeOption = None,
+    passphrase_file: PassphraseFile = None,
+    as_member: AsMember = None,
+    as_json: AsJson = False,
+) -> None:
+    """Upload a sealed dataset to the broker and its capsule to the custodian.
+
+    Run it again after an interruption: it goes on with the parts that are not there yet.
+    """
+    from sealroom.datasets.work import upload_for
+
+    place = open_home(home)
+    name, short = upload_for(place, open_keystore(place, passphrase_file), package, as_member, progress)
+    if as_json:
+        print_json({"name": name, "short": short, "state": "complete"})
+    else:
+        print_text(f"{short} {name}")
+        say("Uploaded. The broker holds ciphertext; the custodian holds the key, sealed to it.")
+
+
+@app.command("list", epilog=examples("dataset list", "dataset list --json"))
+def list_datasets(
+    *,
+    home: HomeOption = None,
+    passphrase_file: PassphraseFile = None,
+    as_member: AsMember = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the datasets that the broker offers and whose owner you pinned; each signature is verified here."""
+    from sealroom.client import Client
+    from sealroom.listing import DatasetEntry
+
+    place = open_home(home)
+    with Client(place, keys=open_keystore(place, passphrase_file), member=as_member) as client:
+        found = client.datasets()
+    if as_json:
+        print_json([entry.fields() for entry in found])
+    else:
+        print_rows(DatasetEntry.head, [entry.row() for entry in found])
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, as the length of a progress bar that counts what was read."""
+    return path.stat().st_size if path.is_file() else 1
+
+
+def _report(error: "CheckError", *, as_json: bool) -> NoReturn:
+    if as_json:
+        raise error
+    for finding in error.findings:
+        say(finding.words(with_value=True))
+    if error.count > len(error.findings):
+        say(f"... and {error.count - len(error.findings)} more.")
+    say(f"{error.count} finding{'s' if error.count > 1 else ''}; nothing was sealed.")
+    raise typer.Exit(error.exit_code)

@@ -1,0 +1,106 @@
+"""``sealroom recipe``: list, show, new, check."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sealroom.cli.options import AsJson, AsMember, HomeOption, PassphraseFile, examples, noun, open_home, open_keystore
+from sealroom.cli.output import print_json, print_rows, print_text, say
+
+__all__ = ["SlotDatasets", "app"]
+
+app = noun("Choose an analysis and write it down.")
+
+SlotDatasets = Annotated[
+    list[str],
+    typer.Option(
+        "--dataset", help="SLOT=DATASET, once for each slot; a dataset is named short, OWNER/SHORT or digits."
+    ),
+]
+
+
+@app.command("list", epilog=examples("recipe list", "recipe list --json"))
+def list_analyses(*, as_json: AsJson = False) -> None:
+    """List the analyses that the installed enclave program offers."""
+    from sealroom.local_enclave import describe_analyses
+
+    found = describe_analyses()
+    if as_json:
+        print_json(found)
+    else:
+        rows = [(a["name"], a["profile"], " ".join(o["name"] for o in a["outputs"]), a["title"]) for a in found]
+        print_rows(("analysis", "profile", "outputs", "title"), rows)
+
+
+@app.command("show", epilog=examples("recipe show clinical.survival"))
+def show(*, analysis: Annotated[str, typer.Argument(help="Name of an analysis.")], as_json: AsJson = False) -> None:
+    """Say what an analysis estimates, what it takes and what its outputs reveal."""
+    from sealroom.recipes import analysis_named
+
+    found = analysis_named(analysis)
+    if as_json:
+        print_json(found)
+    else:
+        print_text("\n".join(_words(found)))
+
+
+@app.command("new", epilog=examples("recipe new clinical.survival --out recipe.toml"))
+def new(
+    *,
+    analysis: Annotated[str, typer.Argument(help="Name of an analysis.")],
+    out: Annotated[Path | None, typer.Option(help="Where to write the recipe [default: standard output].")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a commented recipe for you to fill in."""
+    from sealroom.files import write_new
+    from sealroom.recipes import analysis_named, recipe_example
+
+    text = recipe_example(analysis_named(analysis))
+    if out is not None:
+        write_new(out, text.encode("utf-8"))
+    if as_json:
+        print_json({"recipe": text, "file": None if out is None else str(out)})
+    else:
+        print_text(text.rstrip("\n") if out is None else str(out))
+
+
+@app.command(
+    "check", epilog=examples("recipe check recipe.toml --dataset a=hospital-a/lung --dataset b=hospital-b/lung")
+)
+def check(
+    *,
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="TOML, as `sealroom recipe new` writes it.")],
+    dataset: SlotDatasets,
+    home: HomeOption = None,
+    passphrase_file: PassphraseFile = None,
+    as_member: AsMember = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find everything that can be decided from the datasets' signed schemas, before anybody signs anything."""
+    from sealroom.client import Client
+    from sealroom.recipes import check_recipe, load_recipe
+
+    draft = load_recipe(recipe)
+    place = open_home(home)
+    with Client(place, keys=open_keystore(place, passphrase_file), member=as_member) as client:
+        manifests = client.datasets_for(dataset)
+    planned = check_recipe(draft, {slot: manifest.document.table for slot, manifest in manifests.items()})
+    if as_json:
+        print_json(planned.model_dump(mode="json"))
+    else:
+        print_rows(("output", "type", "labels"), [(o.output, o.type, "; ".join(o.labels)) for o in planned.outputs])
+        say(f"The recipe fits. It runs in the enclave program {planned.profile}.")
+
+
+def _words(found: dict[str, Any]) -> list[str]:
+    lines = [
+        f"{found['title']} ({found['name']}), enclave program {found['profile']}",
+        found["estimand"],
+        "",
+        "Outputs",
+    ]
+    lines += [f"  {o['name']} ({o['type']}): {o['description']} It reveals: {o['reveals']}" for o in found["outputs"]]
+    lines += ["", "Parameters"]
+    lines += [f"  {p['name']} ({p['kind']}): {p['description']}" for p in found["parameters"]]
+    return [*lines, "", f"Compared with: {found['outside_answer']}", *(f"  {text}" for text in found["references"])]

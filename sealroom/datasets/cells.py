@@ -1,0 +1,81 @@
+"""From the text of a cell to the whole number that the canonical layout holds: exact, no floats on the way."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from protocol.canonical import MAX_INTEGER
+from protocol.documents.dataset import Column
+
+__all__ = ["MISSING", "Wrong", "subject_text", "whole_number_of"]
+
+MISSING: Final = None
+_NUMBER = re.compile(r"[+-]?\d{1,18}(?:\.(\d{1,18}))?", re.ASCII)
+_NUMBER_AND_MORE = re.compile(r"[+-]?\d+(?:[.,]\d+)?\s*[^\s\d.,eE+-].*", re.ASCII)
+_COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """Why a cell cannot be taken."""
+
+    code: str
+    found: str
+    wanted: str
+
+
+def whole_number_of(column: Column, text: str) -> int | Wrong | None:
+    """Return the number that stands for a cell: the value times 10^scale, the index of the level, None for missing."""
+    text = text.strip()
+    if not text or text in column.missing_codes:
+        if column.missing_allowed:
+            return MISSING
+        return Wrong("VALUE_MISSING", "a missing value", "a value; the schema allows none to be missing")
+    if column.kind == "category":
+        for index, level in enumerate(column.levels):
+            if level.code == text:
+                return index
+        return Wrong("VALUE_CODE", "a code that the schema does not list", f"one of {_codes(column)}")
+    return _number(column, text)
+
+
+def subject_text(text: str) -> str | Wrong:
+    """Trim and normalise a subject's id, the same way for every version of a dataset."""
+    text = unicodedata.normalize("NFC", text.strip())
+    if not text:
+        return Wrong("VALUE_MISSING", "a subject without an id", "an id")
+    return text
+
+
+def _number(column: Column, text: str) -> int | Wrong:
+    kind = "a whole number" if column.kind == "integer" else f"a number with at most {column.scale} decimals"
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        return _no_number(column, text, kind)
+    decimals = match.group(1) or ""
+    if len(decimals.rstrip("0")) > column.scale or (column.kind == "integer" and "." in text):
+        return Wrong("VALUE_DECIMALS", f"{len(decimals)} decimals", kind)
+    value = Decimal(text)
+    low, high = column.minimum, column.maximum
+    if (low is not None and value < Decimal(low)) or (high is not None and value > Decimal(high)):
+        span = f"{low if low is not None else 'any'} to {high if high is not None else 'any'} {column.unit}"
+        return Wrong("VALUE_RANGE", "a number outside the schema's limits", span)
+    number = int(value.scaleb(column.scale))
+    if abs(number) > MAX_INTEGER:
+        return Wrong("VALUE_RANGE", "a number beyond 2^53, decimals included", "a smaller one")
+    return number
+
+
+def _no_number(column: Column, text: str, kind: str) -> Wrong:
+    if _NUMBER_AND_MORE.fullmatch(text):
+        return Wrong("VALUE_UNIT", "a number with text behind it", f"{kind} in {column.unit}, without its unit")
+    if _COMMA.fullmatch(text):
+        return Wrong("VALUE_NUMBER", "a number with a comma", f"{kind}, with a point")
+    return Wrong("VALUE_NUMBER", "something that is no plain number", kind)
+
+
+def _codes(column: Column) -> str:
+    codes = [level.code for level in column.levels]
+    return ", ".join(codes[:10]) + (f" and {len(codes) - 10} more" if len(codes) > 10 else "")  # noqa: PLR2004

@@ -1,0 +1,114 @@
+"""A study as this institution judges it: everything signed, under the pins, and planned anew on this machine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from protocol.canonical import canonical_bytes
+from protocol.documents.receipt import StudyPack
+from protocol.dsse import load_document
+from protocol.errors import AccessDenied, AnalysisError
+from protocol.governance import Study, require_current, verify_proposal
+from sealroom.local_enclave import plan
+from sealroom.recipes import analysis_named
+from sealroom.trust import Trust
+
+__all__ = ["MAX_STUDY", "Judged", "judge_study", "pack_bytes", "read_pack"]
+
+MAX_STUDY = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verified study, what its outputs reveal in words, and what speaks against approving it.
+
+    ``unanchored`` lists what the study rests on and the pins do not have.
+    """
+
+    study: Study
+    reveals: Mapping[str, str]
+    unanchored: tuple[str, ...]
+
+    def require_anchored(self) -> None:
+        """Raise ``AccessDenied`` with code ``UNANCHORED`` unless everything is pinned."""
+        if self.unanchored:
+            raise AccessDenied("UNANCHORED", "Not pinned: " + "; ".join(self.unanchored) + ". Compare, pin, try again.")
+
+
+def read_pack(data: bytes) -> StudyPack:
+    """Read the documents of a study."""
+    return load_document(StudyPack, data, limit=MAX_STUDY)
+
+
+def pack_bytes(pack: StudyPack) -> bytes:
+    """Return the canonical bytes of the documents of a study."""
+    return canonical_bytes(pack.model_dump(mode="json"))
+
+
+def judge_study(pack: StudyPack, trust: Trust, *, own_root: str, current: bool) -> Judged:
+    """Verify a study and plan it anew.
+
+    Parameters
+    ----------
+    pack
+        All documents, believed in nothing.
+    trust
+        The pins.
+    own_root
+        This institution, which needs no pin of its own.
+    current
+        Whether everything must be valid now, as for approving; an old contract may be read without.
+
+    Raises
+    ------
+    DocumentError, AccessDenied
+        The checks of ``protocol.governance``.
+    AnalysisError
+        ``PLAN_DIFFERS`` where the contract's labels are not what the analysis installed here would release.
+    """
+    study = verify_proposal(pack)
+    if current:
+        require_current(study, datetime.now(UTC))
+    return Judged(study, _require_plan(study), tuple(_unanchored(study, trust, own_root)))
+
+
+def _require_plan(study: Study) -> dict[str, str]:
+    recipe, contract = study.recipe.document, study.contract.document
+    tables = {
+        binding.slot: manifest.document.table
+        for binding, manifest in zip(contract.datasets, study.manifests, strict=True)
+    }
+    planned = plan(recipe.analysis, recipe.parameters, recipe.outputs, tables)
+    found = [(output.output, output.type, output.labels) for output in contract.outputs]
+    wanted = [(output.output, output.type, output.labels) for output in planned.outputs]
+    if found != wanted or contract.profile != planned.profile:
+        raise AnalysisError(
+            "PLAN_DIFFERS",
+            f"The contract's outputs are not those that {recipe.analysis}, as installed here, would release. "
+            "Ask the proposer which version it was planned with.",
+        )
+    return {output.output: output.reveals for output in planned.outputs}
+
+
+def _unanchored(study: Study, trust: Trust, own_root: str) -> list[str]:
+    contract = study.contract.document
+    found = [
+        f"institution {institution.document.short} ({root[:16]})"
+        for root, institution in study.institutions.items()
+        if root != own_root and trust.institution(root) is None
+    ]
+    if contract.measurement not in trust.measured(contract.profile):
+        found.append(f"measurement {contract.measurement[:16]} of profile {contract.profile}")
+    for manifest in study.manifests:
+        document = manifest.document
+        if document.owner == own_root and trust.custodian(document.custodian.signing) is None:
+            found.append(f"custodian {document.custodian.signing[:16]} of your dataset {document.short}")
+    if contract.simulation and not any(pin.simulated for pin in trust.hardware_roots):
+        found.append("the root of a simulated platform")
+    return found
+
+
+def descriptor_of(study: Study) -> dict[str, Any]:
+    """Return the descriptor of the study's analysis, as installed here."""
+    return analysis_named(study.recipe.document.analysis)

@@ -1,0 +1,154 @@
+"""A contract in plain words: who learns what, from which data, on which terms."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from protocol.documents.institution import Institution
+from protocol.documents.study import ContractOutput, OutputType
+from protocol.presets import PRESETS, GatePreset
+from sealroom.studies import Judged
+
+__all__ = ["contract_fields", "contract_words", "released_as"]
+
+NOT_BUILT = (
+    "Not built yet: no release ledger adds up what several runs or contracts tell together, so keep the runs at 1; "
+    "no proofs of a public log; keys are held by the broker's custodian process, which its operator controls."
+)
+
+
+def released_as(kind: OutputType, preset: GatePreset) -> str:
+    """Say how an output of this type is rounded and suppressed under a preset."""
+    k = preset.k
+    match kind:
+        case "counts":
+            zeros = ", zeros too" if preset.zeros_suppressed else ""
+            return f"counts of fewer than {k} subjects are left out{zeros}; the others are rounded to {preset.base}"
+        case "regression":
+            return (
+                f"coefficients and standard errors to 4 significant digits, p to 2; refused with fewer than {k} events "
+                f"or fewer than {k} subjects in any group, or too many parameters"
+            )
+        case "test":
+            return f"one statistic to 4 significant digits, p to 2; refused with fewer than {k} subjects in a group"
+        case "survival":
+            return (
+                f"survival to 2 decimals at the agreed times only, numbers at risk rounded; ends where fewer than {k} "
+                "are at risk"
+            )
+
+
+def contract_words(judged: Judged) -> str:
+    """Return the whole contract in words; warnings come first."""
+    return "\n".join(_lines(judged))
+
+
+def contract_fields(judged: Judged) -> dict[str, Any]:
+    """Return what ``--json`` shows of a contract: its own fields, the words, and what is not pinned."""
+    contract, recipe = judged.study.contract.document, judged.study.recipe.document
+    names = {root: item.document.short for root, item in judged.study.institutions.items()}
+    return {
+        "name": judged.study.contract.name,
+        "unanchored": list(judged.unanchored),
+        "contract": contract.model_dump(mode="json"),
+        "recipe": recipe.model_dump(mode="json"),
+        "institutions": names,
+        "datasets": [
+            {"slot": binding.slot, "short": manifest.document.short, "owner": names[binding.owner]}
+            for binding, manifest in zip(contract.datasets, judged.study.manifests, strict=True)
+        ],
+        "outputs": [
+            {
+                "output": output.output,
+                "reveals": judged.reveals[output.output],
+                "leaves_as": released_as(output.type, PRESETS[contract.preset]),
+                "recipients": [f"{names[r.institution]}/{r.member}" for r in output.recipients],
+            }
+            for output in contract.outputs
+        ],
+        "approved_by": [
+            f"{names[approval.document.institution]}/{approval.document.member}" for approval in judged.study.approvals
+        ],
+        "words": contract_words(judged),
+    }
+
+
+def _lines(judged: Judged) -> Iterator[str]:
+    contract, recipe = judged.study.contract.document, judged.study.recipe.document
+    names = {root: item.document for root, item in judged.study.institutions.items()}
+    if contract.simulation:
+        yield "SIMULATED: this may run on a simulated platform, which keeps nothing secret from its operator."
+    for item in judged.unanchored:
+        yield f"UNANCHORED: you did not pin {item}."
+    yield f"{contract.title}"
+    yield f"Contract {judged.study.contract.name}"
+    yield f"Proposed by {contract.analyst} of {_who(names, contract.proposer)} for: {contract.purpose}"
+    yield ""
+    yield "Who learns what"
+    yield from _recipients(judged, names)
+    yield ""
+    yield "From which data"
+    for binding, manifest in zip(contract.datasets, judged.study.manifests, strict=True):
+        data = manifest.document
+        yield (
+            f"  {binding.slot}: {data.title} ({data.short}, version {data.lineage.version}, {data.rows} rows) of "
+            f"{_who(names, data.owner)}; columns {', '.join(column.name for column in data.table.columns)}"
+        )
+    yield ""
+    yield "By which analysis"
+    yield f"  {recipe.analysis}: {recipe.title}"
+    for name, value in recipe.parameters.items():
+        shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        yield f"  {name} = {shown}"
+    yield f"  in the enclave program {contract.profile} with measurement {contract.measurement}"
+    yield ""
+    yield "On which terms"
+    yield from _terms(judged, names)
+    yield ""
+    yield NOT_BUILT
+
+
+def _recipients(judged: Judged, names: dict[str, Institution]) -> Iterator[str]:
+    contract = judged.study.contract.document
+    preset = PRESETS[contract.preset]
+    people = dict.fromkeys((r.institution, r.member) for output in contract.outputs for r in output.recipients)
+    for institution, member in people:
+        person = names[institution].member(member)
+        shown = person.name if person is not None else member
+        mine = [o for o in contract.outputs if (institution, member) in _to(o)]
+        yield f"  {shown} ({member}) of {_who(names, institution)}: {', '.join(output.output for output in mine)}"
+    yield ""
+    for output in contract.outputs:
+        yield f"  {output.output} ({output.type})"
+        yield f"    reveals: {judged.reveals[output.output]}"
+        yield f"    leaves as: {released_as(output.type, preset)}"
+        yield f"    about: {_shortened(output.labels)}"
+
+
+def _terms(judged: Judged, names: dict[str, Institution]) -> Iterator[str]:
+    contract = judged.study.contract.document
+    preset = PRESETS[contract.preset]
+    yield f"  Output gate {preset.name}: the smallest number of subjects released is {preset.k} ({preset.source})."
+    yield f"  {contract.max_runs} run{'s' if contract.max_runs > 1 else ''}, until {contract.expires}."
+    given = {(approval.document.institution, approval.document.member) for approval in judged.study.approvals}
+    for owner in contract.owners:
+        wanted = max(m.document.policy.quorum for m in judged.study.manifests if m.document.owner == owner)
+        who = [member for institution, member in given if institution == owner]
+        signed = ", ".join(who) or "nobody"
+        yield f"  {_who(names, owner)} approves with {wanted} of its approvers; signed so far: {signed}."
+    custodians = dict.fromkeys(m.document.custodian.signing for m in judged.study.manifests)
+    yield f"  Keys are released by custodian {', '.join(key[:16] for key in custodians)}, after it checked all of this."
+
+
+def _to(output: ContractOutput) -> set[tuple[str, str]]:
+    return {(recipient.institution, recipient.member) for recipient in output.recipients}
+
+
+def _who(names: dict[str, Institution], root: str) -> str:
+    found = names[root]
+    return f"{found.name} ({found.short})"
+
+
+def _shortened(labels: tuple[str, ...]) -> str:
+    shown = 12
+    rest = f" and {len(labels) - shown} more" if len(labels) > shown else ""
+    return "; ".join(labels[:shown]) + rest
