@@ -18,6 +18,8 @@ VERSION: Final = 1
 PREFIX_SIZE: Final = 16
 MAX_HEADER: Final = 2**20
 """Bytes. A schema of 2,000 columns with names of 64 characters stays below a third of it."""
+MAX_ROWS: Final = 2**38
+"""So many rows of 2,000 columns still have offsets below 2^53."""
 ALIGNMENT: Final = 8
 
 Kind = Literal["subject", "integer", "decimal", "category"]
@@ -56,6 +58,8 @@ def header_for(schema: TableSchema, rows: int) -> TableHeader:
     """Return the one header that a table of this schema and this many rows may have."""
     if rows < 1:
         raise DocumentError("TABLE_EMPTY", "The table has no rows.")
+    if rows > MAX_ROWS:
+        raise DocumentError("ROW_LIMIT", f"A table of {rows} rows has no canonical header; {MAX_ROWS} are the most.")
     places, offset = [], 0
     for column in schema.columns:
         size = rows * WIDTHS[column.kind]
