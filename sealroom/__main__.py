@@ -1,4 +1,4 @@
-"""``python -m sealroom`` is the command ``sealroom``."""
+"""``python -m sealroom``."""
 
 from sealroom.cli import main
 

@@ -46,7 +46,7 @@ class Caller:
             "jti": secrets.token_urlsafe(24),
         }
         pem = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        return jwt.encode({"alg": "EdDSA"}, claims, OKPKey.import_key(pem), algorithms=["EdDSA"])
+        return jwt.encode({"alg": "Ed25519"}, claims, OKPKey.import_key(pem), algorithms=["Ed25519"])
 
 
 class Transport:

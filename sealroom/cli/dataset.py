@@ -176,7 +176,7 @@ def upload(
 
     Run it again after an interruption: it goes on with the parts that are not there yet.
     """
-    from sealroom.datasets.work import upload_for
+    from sealroom.datasets.upload import upload_for
 
     place = open_home(home)
     name, short = upload_for(place, open_keystore(place, passphrase_file), package, as_member, progress)

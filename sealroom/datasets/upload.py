@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from protocol.canonical import canonical_bytes
@@ -14,18 +15,45 @@ from protocol.errors import StorageError, TransportError
 from protocol.types import encode_base64
 from sealroom.datasets.package import Package
 from sealroom.files import read_bounded
+from sealroom.home import Home
+from sealroom.keystore import Keystore
+from sealroom.party import acting
 from sealroom.transport import Transport
 
-__all__ = ["upload_package"]
+__all__ = ["upload_for", "upload_package"]
 
 CHUNK = 65_536
+Advance = Callable[[int], None]
+
+
+def upload_for(
+    home: Home,
+    keys: Keystore,
+    path: Path,
+    steward: str | None,
+    bar: Callable[[str, int], AbstractContextManager[Advance]],
+) -> tuple[str, str]:
+    """Upload a package as a steward; returns the manifest's name and the short name."""
+    package = Package.at(path)
+    party = acting(home, keys, "steward", steward)
+    with ExitStack() as stack:
+        broker = stack.enter_context(party.connect())
+
+        def start(total: int, there: int) -> Advance:
+            """Open the bar where the upload stands."""
+            advance = stack.enter_context(bar(f"Uploading {package.short}", total))
+            advance(there)
+            return advance
+
+        manifest = upload_package(broker, package, party.institution, start)
+    return manifest.name, manifest.document.short
 
 
 def upload_package(
     broker: Transport,
     package: Package,
     institution: Verified[Institution],
-    start: Callable[[int, int], Callable[[int], None]],
+    start: Callable[[int, int], Advance],
 ) -> Verified[DatasetManifest]:
     """Upload a package; run again after an interruption, it goes on where it stopped.
 

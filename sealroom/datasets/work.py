@@ -1,7 +1,6 @@
-"""Sealing and uploading as a steward of this home: its keys, its lineages, its pinned custodian."""
+"""Sealing as a steward of this home: with its keys, its lineages, its pinned custodian."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TextIO
 
@@ -14,13 +13,12 @@ from sealroom.datasets.package import Package
 from sealroom.datasets.schema import load_schema
 from sealroom.datasets.seal import SealOrder, seal_dataset
 from sealroom.datasets.terms import load_terms
-from sealroom.datasets.upload import upload_package
 from sealroom.home import Home
 from sealroom.keystore import Keystore
 from sealroom.party import acting
 from sealroom.typed import require_name
 
-__all__ = ["seal_for", "upload_for"]
+__all__ = ["seal_for"]
 
 Advance = Callable[[int], None]
 
@@ -64,26 +62,3 @@ def seal_for(
     sealed = seal_dataset(text, file_name, order, package, progress)
     remember(home, short, lineage)
     return sealed
-
-
-def upload_for(
-    home: Home,
-    keys: Keystore,
-    path: Path,
-    steward: str | None,
-    bar: Callable[[str, int], AbstractContextManager[Advance]],
-) -> tuple[str, str]:
-    """Upload a package as a steward; returns the manifest's name and the short name."""
-    package = Package.at(path)
-    party = acting(home, keys, "steward", steward)
-    with ExitStack() as stack:
-        broker = stack.enter_context(party.connect())
-
-        def start(total: int, there: int) -> Advance:
-            """Open the bar where the upload stands."""
-            advance = stack.enter_context(bar(f"Uploading {package.short}", total))
-            advance(there)
-            return advance
-
-        manifest = upload_package(broker, package, party.institution, start)
-    return manifest.name, manifest.document.short
