@@ -25,7 +25,11 @@ class Store:
     """An open database at its newest schema; ``close`` it."""
 
     def __init__(self, path: Path) -> None:
-        self._engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_SECONDS})
+        self._engine = create_engine(
+            f"sqlite:///{path}",
+            connect_args={"timeout": _BUSY_SECONDS},
+            max_overflow=-1,  # who waits, waits for the write lock, not for a connection
+        )
         event.listen(self._engine, "connect", _prepare)
         event.listen(self._engine, "begin", _begin_immediate)
         try:

@@ -29,12 +29,12 @@ from attestation.simulator.pki import PlatformKeys, create_keys
 from attestation.simulator.platform import Conditions, Platform
 from custodian import Custodian, CustodianSettings
 from custodian.keys import CustodianSecrets
+from protocol import keyfile
 from protocol.documents import CommitRequest, CustodianNonce, Evidence, KeyRelease, RuntimeClaims, StudyPack
 from protocol.documents.exchange import ReleaseReply, ReleaseRequest
 from protocol.dsse import Envelope, Unverified, public_key, sign
 from protocol.errors import SealroomError
 from protocol.hpke import RecipientKey, release_info
-from protocol.keyfile import seal_secret
 from protocol.types import decode_base64, encode_base64
 
 PASSPHRASE = "correct horse battery staple of the tests"
@@ -76,8 +76,10 @@ def platform_keys() -> PlatformKeys:
 
 @cache
 def sealed_keys() -> bytes:
-    """One custodian's key file for all tests of a process: scrypt is slow on purpose."""
-    return seal_secret(CustodianSecrets.generate().to_bytes(), PASSPHRASE)
+    """One custodian's key file for all tests of a process, at half the cost: scrypt is slow on purpose."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keyfile, "_COST", 16_384)
+        return keyfile.seal_secret(CustodianSecrets.generate().to_bytes(), PASSPHRASE)
 
 
 def make_settings(folder: Path, roots: tuple[HardwareRoot, ...], **changes: Any) -> CustodianSettings:

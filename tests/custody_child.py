@@ -1,13 +1,15 @@
 """A custodian in a process of its own, for tests that kill it or race several.
 
-``python custody_child.py FOLDER ROOT_DER CALL [before|after]``: reads the canonical JSON arguments of one call on standard
-input, waits for a line that says go, makes the call, prints ``ok`` or the code of the refusal. With ``before``
-the process kills itself (SIGKILL) right before the database commits, with ``after`` right after, before it answers.
+``python custody_child.py FOLDER ROOT_DER CALL [before|after|full]`` reads the JSON arguments of one call on standard
+input, waits for a line that says go, makes the call, prints ``ok`` or the code of the refusal. With ``before`` the
+process kills itself (SIGKILL) right before the database commits, with ``after`` right after, before it answers;
+with ``full`` no file can be written beyond 8 KiB, as on a disk that fills up in the middle of the transaction.
 """
 
 import json
 import logging
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -23,6 +25,8 @@ from protocol.documents import StudyPack
 from protocol.documents.exchange import ReleaseRequest
 from protocol.dsse import Envelope, load_document
 from protocol.errors import SealroomError
+
+_FULL = 8192
 
 
 class _Death(logging.Handler):
@@ -48,6 +52,8 @@ def main(folder: str, root: str, call: str, die: str = "") -> None:
         logging.getLogger("custodian").addHandler(_Death())
     if die == "before":
         event.listen(Engine, "commit", _die)
+    if die == "full":
+        resource.setrlimit(resource.RLIMIT_FSIZE, (_FULL, _FULL))
     try:
         if call == "release":
             request = load_document(ReleaseRequest, canonical_bytes(arguments["request"]), limit=2**24)

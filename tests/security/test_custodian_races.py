@@ -171,3 +171,15 @@ def test_killed_after_the_revocation_was_recorded_still_holds_it(scene):
     scene.restart()
     with scene.refuses("REVOKED", AccessDenied):
         scene.release(evidence=evidence)
+
+
+def test_a_full_disk_releases_nothing_and_charges_nothing(scene):
+    evidence = scene.attest()
+    before = scene.records()
+    scene.custodian.close()  # the last one to close empties the write-ahead log
+    child = Child(scene, "release", release_arguments(scene, evidence=evidence), "full")
+    child.say("go")
+    assert child.end() == "DATABASE"
+    assert scene.records() == before
+    scene.restart()
+    assert scene.release(evidence=evidence)
