@@ -18,7 +18,7 @@ import functools
 import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,7 @@ LUNG: dict[str, tuple[str, tuple[str, ...], Any]] = {
 @functools.cache
 def platform_keys() -> PlatformKeys:
     """One simulated platform for the whole test run: keys of other worlds are made by ``create_keys``."""
-    return create_keys(factories.NOW - factories.DAY)
+    return create_keys(factories.NOW - 365 * factories.DAY)
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,7 @@ class MadeBundle:
     trust: Trust
     released: tuple[ReleasedOutput, ...]
     attestation: AttestationResult
-    now: datetime = factories.NOW + timedelta(minutes=5)
-    changes: Mapping[str, Any] = field(default_factory=dict)
+    now: datetime
 
     @property
     def data(self) -> bytes:
@@ -197,7 +196,11 @@ def with_contract(study: factories.StudyParts, **changes: Any) -> factories.Stud
     contract = factories.resign(study.contract.document, study.parties[0].people["analyst"].contract, **changes)
     parties = {party.key: party for party in study.parties}
     votes = tuple(
-        factories.approve(contract, parties[vote.document.institution], vote.document.member)
+        factories.resign(
+            vote.document,
+            parties[vote.document.institution].people[vote.document.member].approval,
+            contract=contract.name,
+        )
         for vote in study.approvals
     )
     return replace(study, contract=contract, approvals=votes)
@@ -219,7 +222,7 @@ def make_bundle(
     """Run a study as custodian and enclave would, without data: ``outputs`` says what comes out."""
     if small:
         outputs = {"log-rank": LUNG["log-rank"]}
-    study = study or make_study(outputs, owners=1 if small else 3)
+    study = study or make_study(outputs, owners=1 if small else 3, at=at)
     platform = Platform(keys or platform_keys(), conditions)
     signers = dict(custodians or {})
     if study.custodian is not None:
@@ -306,7 +309,8 @@ def make_bundle(
         receipt=receipt.envelope,
         outputs=sealed,
     )
-    return MadeBundle(study, platform, signing, parts, make_trust(study, platform), released, attestation)
+    trust, now = make_trust(study, platform), at + timedelta(minutes=5)
+    return MadeBundle(study, platform, signing, parts, trust, released, attestation, now)
 
 
 def seal_outputs(

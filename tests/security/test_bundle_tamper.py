@@ -41,6 +41,18 @@ def flip(data, position, mask):
     return data[:position] + bytes([data[position] ^ mask]) + data[position + 1 :]
 
 
+def exit_code(made, data):
+    """Verify many variants without keeping their tracebacks; 0 where one verifies."""
+    try:
+        verify_bundle(data, made.trust, now=made.now)
+    except VerificationFailed as error:
+        return error.exit_code
+    return 0
+
+
+REFUSED = {4, 5, 6}  # a document, the evidence or somebody's right is wrong: never 0, never only a missing pin
+
+
 def test_the_bundles_verify_before_they_are_tampered_with(small, made, other):
     for bundle in (small, made, other):
         assert verify_bundle(bundle.data, bundle.trust, now=bundle.now).run == bundle.receipt.predicate.run
@@ -51,8 +63,7 @@ def test_a_flipped_byte_is_refused_at_sampled_positions(small):
     positions = {0, 1, len(data) - 2, len(data) - 1, *chance.sample(range(len(data)), SAMPLE)}
     for position in positions:
         mask = chance.randrange(1, 256)
-        error = refuse(small, flip(data, position, mask))
-        assert error.exit_code != 3, (position, mask, error.code)
+        assert exit_code(small, flip(data, position, mask)) in REFUSED, (position, mask)
 
 
 def test_a_flipped_byte_is_refused_all_over_the_documents(small):
@@ -62,7 +73,7 @@ def test_a_flipped_byte_is_refused_all_over_the_documents(small):
     start = data.index(sealed)
     places = [place for place in range(len(data)) if not start <= place < start + len(sealed)]
     for position in places[random.randrange(101) :: 101]:
-        assert refuse(small, flip(data, position, 1)).exit_code != 3, position
+        assert exit_code(small, flip(data, position, 1)) in REFUSED, position
 
 
 @pytest.mark.slow
@@ -70,7 +81,7 @@ def test_a_flipped_byte_is_refused_all_over_the_documents(small):
 def test_a_flipped_byte_is_refused_at_every_position(small, mask):
     data = small.data
     for position in range(len(data)):
-        assert refuse(small, flip(data, position, mask)).exit_code != 3, position
+        assert exit_code(small, flip(data, position, mask)) in REFUSED, position
 
 
 def edit(made, change):
