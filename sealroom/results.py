@@ -14,7 +14,7 @@ from sealroom.party import Party
 from sealroom.result import open_outputs
 from sealroom.transport import Transport
 from sealroom.trust import Trust
-from sealroom.verification import VerifiedBundle
+from sealroom.verification import VerifiedBundle, with_own_root
 
 __all__ = ["Result", "open_result"]
 
@@ -67,5 +67,6 @@ def open_result(broker: Transport, run: str, trust: Trust, party: Party) -> Resu
     AccessDenied
         ``NOT_RECIPIENT`` where nothing is for this member.
     """
-    _, verified = fetch_bundle(broker, run, trust, now=datetime.now(UTC))
+    pins = with_own_root(trust, party.institution.document)
+    _, verified = fetch_bundle(broker, run, pins, now=datetime.now(UTC))
     return Result(verified, open_outputs(verified, party.keys.recipient(f"{party.member.id}.recipient")))

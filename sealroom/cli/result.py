@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from protocol.documents.receipt import MAX_BUNDLE
-from protocol.errors import DocumentError, StorageError
+from protocol.errors import StorageError
 from sealroom.cli.options import AsJson, AsMember, HomeOption, PassphraseFile, examples, noun, open_home, open_keystore
 from sealroom.cli.output import print_json, print_text, say
 from sealroom.files import read_bounded, write_private
 from sealroom.home import Home
-from sealroom.trust import InstitutionPin, Trust, load_trust
-from sealroom.verification import VerifiedBundle
+from sealroom.trust import Trust, load_trust
+from sealroom.verification import VerifiedBundle, with_own_root
 
 __all__ = ["app"]
 
@@ -113,16 +113,7 @@ def open_result(
 
 
 def _pins(place: Home, trust: Path | None) -> Trust:
-    """Return the pins with this institution among them: its own root needs no comparing."""
-    pins = place.trust() if trust is None else load_trust(trust)
-    own = place.institution().document
-    if pins.institution(own.root) is not None:
-        return pins
-    if any(pin.short == own.short for pin in pins.institutions):
-        raise DocumentError("TRUST", f"Your pins give your own name {own.short} to another institution's root.")
-    return pins.model_copy(
-        update={"institutions": (*pins.institutions, InstitutionPin(short=own.short, root=own.root))}
-    )
+    return with_own_root(place.trust() if trust is None else load_trust(trust), place.institution().document)
 
 
 def _write(files: dict[Path, bytes]) -> None:

@@ -7,10 +7,26 @@ from protocol.dsse import Verified
 from protocol.errors import DocumentError
 from protocol.governance import Study
 from protocol.types import Key, decode_base64
-from sealroom.trust import Trust
+from sealroom.trust import InstitutionPin, Trust
 from sealroom.verification.checks import Finding
 
-__all__ = ["find_custodians", "find_institutions"]
+__all__ = ["find_custodians", "find_institutions", "with_own_root"]
+
+
+def with_own_root(trust: Trust, own: Institution) -> Trust:
+    """Return the pins with a party's own institution among them: its own root needs no comparing.
+
+    Raises
+    ------
+    DocumentError
+        ``TRUST`` where the pins give its short name to another root.
+    """
+    if trust.institution(own.root) is not None:
+        return trust
+    if any(pin.short == own.short for pin in trust.institutions):
+        raise DocumentError("TRUST", f"Your pins give your own name {own.short} to another institution's root.")
+    pin = InstitutionPin(short=own.short, root=own.root)
+    return trust.model_copy(update={"institutions": (*trust.institutions, pin)})
 
 
 def find_institutions(study: Study, trust: Trust, finding: Finding) -> None:
