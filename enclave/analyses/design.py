@@ -8,15 +8,14 @@ import numpy as np
 
 from enclave.analyses.arrays import Bools, Floats, Integers
 from protocol.documents.dataset import Column
-from protocol.errors import AnalysisError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Coded", "code_columns", "require_estimable", "standardise", "term_labels"]
+__all__ = ["Coded", "code_columns", "standardise", "term_labels"]
 
-_RANK_TOLERANCE = 1e-9
-"""Of the largest singular value of the standardised design; R's ``coxph`` and ``lm`` use 1e-9 and 1e-7."""
+_CONSTANT = 1e-12
+"""A spread below this share of the largest value is rounding."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,24 +55,17 @@ def code_columns(frame: "pd.DataFrame", columns: Sequence[Column]) -> Coded:
     return Coded(np.hstack(blocks), np.hstack(references))
 
 
-def require_estimable(matrix: Floats, strata: Integers | None = None) -> None:
-    """Raise ``AnalysisError`` with ``COLLINEAR`` where a column is constant or follows from the others."""
-    centred = standardise(matrix, strata)[0]
-    singular = np.linalg.svd(centred, compute_uv=False)
-    if np.count_nonzero(singular > _RANK_TOLERANCE * singular.max(initial=0.0)) < centred.shape[1]:
-        raise AnalysisError(
-            "COLLINEAR", "A covariate is constant or follows from the others among the subjects without missing values."
-        )
-
-
 def standardise(matrix: Floats, strata: Integers | None = None) -> tuple[Floats, Floats]:
-    """Centre columns (within strata where given), divide by their root mean square; return these divisors too."""
-    centred = matrix - (matrix.mean(axis=0) if len(matrix) else 0.0)
+    """Centre columns (within strata where given), divide by their root mean square; return these divisors too.
+
+    A column that is constant but for rounding becomes 0, with divisor 1.
+    """
+    centred: Floats = matrix - matrix.mean(axis=0)
     if strata is not None:
         for stratum in np.unique(strata):
             inside = strata == stratum
             centred[inside] -= centred[inside].mean(axis=0)
-    scale = np.sqrt((centred**2).mean(axis=0)) if len(matrix) else np.ones(matrix.shape[1])
-    negligible = scale <= _RANK_TOLERANCE * np.maximum(np.abs(matrix).max(axis=0, initial=0.0), 1e-300)
-    scale = np.where(negligible, 1.0, scale)
-    return np.where(negligible, 0.0, centred / scale), scale
+    scale = np.sqrt((centred**2).mean(axis=0))
+    constant = scale <= _CONSTANT * np.abs(matrix).max(axis=0)
+    scale = np.where(constant, 1.0, scale)
+    return np.where(constant, 0.0, centred / scale), scale

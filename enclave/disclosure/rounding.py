@@ -27,9 +27,9 @@ def significant(value: float, digits: int) -> str:
         ``NOT_FINITE`` for NaN and infinity, ``MAGNITUDE`` for 1e18 and beyond.
     """
     exact = _exact(value)
-    if not exact:
-        return "0"
     rounded = _quantise(exact, max(exact.adjusted() - digits + 1, -_MOST_DECIMALS))
+    if not rounded:
+        return "0"
     # Rounding may have carried into a new leading digit: 9.9996 is 10.00 at four digits, not 10.000.
     return _text(_quantise(rounded, max(rounded.adjusted() - digits + 1, -_MOST_DECIMALS)))
 
@@ -74,4 +74,4 @@ def _quantise(exact: Decimal, exponent: int) -> Decimal:
 
 
 def _text(rounded: Decimal) -> str:
-    return f"{_bounded(rounded):f}" if rounded else "0"
+    return f"{_bounded(rounded) or abs(rounded):f}"  # a zero has no sign

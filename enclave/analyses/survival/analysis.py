@@ -79,7 +79,7 @@ class Survival(Analysis[SurvivalData]):
                     labels[output] = roles.levels + roles.days
                 case "test":
                     labels[output] = (_test_name(output, roles),)
-                case "counts":
+                case _:
                     labels[output] = roles.cells
         return labels
 
@@ -109,7 +109,7 @@ class Survival(Analysis[SurvivalData]):
                 return _kaplan_meier(data)
             case "test":
                 return _log_rank(data, _test_name(output, data.roles), stratified=stratified)
-            case "counts":
+            case _:
                 return _subjects(data)
 
 

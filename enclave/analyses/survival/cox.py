@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from enclave.analyses.arrays import Bools, Floats
-from enclave.analyses.design import Coded, require_estimable, standardise
+from enclave.analyses.design import Coded, standardise
 from enclave.analyses.pooling import Pooled
 from enclave.analyses.results import Design, RawRegression, RawTerm
 from protocol.errors import AnalysisError
@@ -20,6 +20,10 @@ _ITERATIONS = 25
 """Newton steps. Fits with very skewed covariates took up to 12; R's ``coxph`` allows 20."""
 _TOLERANCE = 1e-7
 """Of a last Newton step, relative to its coefficient: with quadratic convergence it leaves an error near 1e-14."""
+_WIDEST = 80.0
+"""Between two subjects' linear predictors: at a hazard ratio of e^80 sums of hazards have lost the smaller ones."""
+_LEAST_VARIANCE = 1e-10
+"""Of a standardised covariate, or of a combination, among those at risk together; below it there is only rounding."""
 _SLACK = 1e-10
 """By how much, relatively, rounding may lower the likelihood in a step that is right."""
 
@@ -77,17 +81,17 @@ def fit_cox(
     if not event.any():
         raise AnalysisError("NO_EVENTS", "No subject without missing values has the event.")
     strata = pooled.owners if stratified else None
-    require_estimable(coded.matrix, strata)
     scaled, scale = standardise(coded.matrix, strata)
     order = np.unique(time, return_inverse=True)[1].astype(float)
     model = PHReg(order, scaled, status=event.astype(int), ties="efron", strata=strata)
     try:
-        estimate = _maximise(model, scaled.shape[1])
-        variance = np.diag(np.linalg.inv(-model.hessian(estimate)))
+        _require_estimable(model, scaled.shape[1], int(np.count_nonzero(event)))
+        estimate = _maximise(model, scaled)
+        information = -model.hessian(estimate)
+        np.linalg.cholesky(information)  # raises where it is not positive definite
+        variance = np.diag(np.linalg.inv(information))
     except np.linalg.LinAlgError as error:
         raise AnalysisError("NOT_ESTIMABLE", "The partial likelihood has no curvature to estimate from.") from error
-    if not (np.isfinite(variance).all() and (variance > 0).all()):
-        raise AnalysisError("NOT_ESTIMABLE", "The partial likelihood has no curvature to estimate from.")
     errors = np.sqrt(variance)
     terms = tuple(
         RawTerm(label, float(b / s), float(e / s), math.erfc(abs(b / e) / math.sqrt(2)))
@@ -98,15 +102,29 @@ def fit_cox(
     return RawRegression(terms, likelihoods, design)
 
 
-def _maximise(model: "PHReg", parameters: int) -> Floats:
-    """Climb by Newton steps, halved while they lead down."""
-    estimate: Floats = np.zeros(parameters)
-    height = model.loglike(estimate)
+def _require_estimable(model: "PHReg", parameters: int, events: int) -> None:
+    """At zero the information is, summed over events, the covariates' variance among those at risk together."""
+    weakest = np.linalg.eigvalsh(-model.hessian(np.zeros(parameters))).min()
+    if weakest < _LEAST_VARIANCE * events:
+        raise AnalysisError(
+            "COLLINEAR", "A covariate is constant, or follows from the others, among subjects at risk together."
+        )
+
+
+def _maximise(model: "PHReg", scaled: Floats) -> Floats:
+    """Climb by Newton steps, halved while they lead down or out of what floats can carry."""
+
+    def height(at: Floats) -> float:
+        return float(model.loglike(at)) if np.ptp(scaled @ at) <= _WIDEST else -math.inf
+
+    estimate: Floats = np.zeros(scaled.shape[1])
+    reached = height(estimate)
     for _ in range(_ITERATIONS):
         step = np.linalg.solve(-model.hessian(estimate), model.score(estimate))
         if np.all(np.abs(step) <= _TOLERANCE * np.maximum(np.abs(estimate), 1.0)):
             return estimate + step
-        while (reached := model.loglike(estimate + step)) < height - _SLACK * abs(height):
+        least = reached - _SLACK * abs(reached)
+        while (reached := height(estimate + step)) < least:
             step /= 2
-        estimate, height = estimate + step, reached
+        estimate = estimate + step
     raise AnalysisError("SEPARATION", "A covariate separates events from the rest: no finite estimate exists.")

@@ -77,7 +77,5 @@ def compare_survival(
         statistic = float(survdiff(time, event.astype(int), group, strata=strata)[0])
     except np.linalg.LinAlgError as error:
         raise AnalysisError("NOT_ESTIMABLE", "The groups are never at risk together.") from error
-    if not np.isfinite(statistic):
-        raise AnalysisError("NOT_ESTIMABLE", "The groups are never at risk together.")
     groups = tuple(RawGroup(pooled.support(inside), pooled.support(inside & event)) for inside in members)
     return RawTest(label, statistic, present - 1, float(chdtrc(present - 1, statistic)), groups)
