@@ -1,7 +1,7 @@
 """The two routes that partners call. Nonces, releases and commits come through the broker, which calls the class."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -12,12 +12,25 @@ from protocol.documents.dataset import CustodianKeys
 from protocol.documents.exchange import CapsuleDeposit
 from protocol.dsse import MAX_DOCUMENT, load_document
 from protocol.errors import DocumentError
-from protocol.types import Digest
+from protocol.types import Digest, Document
 
-__all__ = ["MAX_DEPOSIT", "make_router"]
+__all__ = ["MAX_DEPOSIT", "Deposited", "make_router"]
 
 MAX_DEPOSIT = 3 * MAX_DOCUMENT
 """No deposit is longer, in bytes."""
+_BODY: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/CapsuleDeposit"}}},
+    }
+}
+"""For the API's description: the route reads its body itself, because it must be canonical JSON of a bounded size."""
+
+
+class Deposited(Document):
+    """The dataset manifest whose data key the custodian now holds."""
+
+    manifest: Digest
 
 
 def make_router(custodian: Custodian, require_steward: Callable[..., Any]) -> APIRouter:
@@ -42,13 +55,19 @@ def make_router(custodian: Custodian, require_steward: Callable[..., Any]) -> AP
         """Return the custodian's public keys. Compare them with what the operator told you by another way."""
         return _canonical(custodian.keys().model_dump(mode="json"))
 
-    @router.put("/v1/custodian/capsules/{name}", dependencies=[Depends(require_steward)])
+    @router.put(
+        "/v1/custodian/capsules/{name}",
+        dependencies=[Depends(require_steward)],
+        response_model=Deposited,
+        openapi_extra=_BODY,
+    )
     async def put_capsule(name: Digest, request: Request) -> Response:
         """Deposit the sealed data key of the dataset manifest ``name``; the same deposit again changes nothing."""
         message = load_document(CapsuleDeposit, await _body(request), limit=MAX_DEPOSIT)
         if message.manifest.name != name:
             raise DocumentError("NAME", f"The deposit is for manifest {message.manifest.name[:16]}, not {name[:16]}.")
-        return _canonical({"manifest": await run_in_threadpool(custodian.deposit, message)})
+        manifest = await run_in_threadpool(custodian.deposit, message)
+        return _canonical(Deposited(manifest=manifest).model_dump(mode="json"))
 
     return router
 
