@@ -1,9 +1,12 @@
+import hashlib
+
 import pytest
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from protocol.canonical import canonical_bytes, parse_canonical
 from protocol.errors import AccessDenied, DocumentError
 from protocol.keyfile import MAX_KEYFILE, open_secret, seal_secret
+from protocol.types import decode_base64
 
 SECRET = b"ninety-six private bytes, or any others"
 PASSPHRASE = "correct horse Bätterie"
@@ -90,8 +93,12 @@ def test_other_bytes_are_no_key_file(data, code):
         open_secret(data, PASSPHRASE)
 
 
-def test_parameters_are_those_that_the_module_names():
+def test_the_format_is_this():
     fields = parse_canonical(SEALED, limit=MAX_KEYFILE)
     assert fields["kdf"] == {"name": "scrypt", "n": 2**15, "r": 8, "p": 1}
-    derived = Scrypt(salt=bytes.fromhex(fields["salt"]), length=32, n=2**15, r=8, p=1).derive(PASSPHRASE.encode())
-    assert derived.hex() not in SEALED.decode()
+    key = hashlib.scrypt(
+        PASSPHRASE.encode(), salt=bytes.fromhex(fields["salt"]), n=2**15, r=8, p=1, maxmem=2**26, dklen=32
+    )
+    associated = canonical_bytes({name: fields[name] for name in ("version", "kdf", "salt", "nonce")})
+    sealed = decode_base64(fields["ciphertext"])
+    assert ChaCha20Poly1305(key).decrypt(bytes.fromhex(fields["nonce"]), sealed, associated) == SECRET

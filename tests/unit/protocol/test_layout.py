@@ -111,6 +111,7 @@ def test_a_table_comes_back():
 def test_reading_does_not_copy_and_takes_any_buffer():
     data = bytearray(DATA)
     table = read(memoryview(data))
+    assert not any(values.flags.writeable for values in table.columns.values())
     at, _ = place("age")
     data[at] = 99
     assert table.columns["age"][0] == 99
