@@ -21,18 +21,21 @@ def cut_lung(folder: Path) -> dict[str, int]:
     The column ``inst`` stays behind, and each row gets a subject identifier from its place in the trial.
     """
     text = files("sealroom.demo").joinpath("data/lung.csv").read_text("utf-8")
-    rows = list(csv.DictReader(text.splitlines()))
+    # Every number of the trial is whole; the file spells some of them 3.0, because others of the column are missing.
+    rows = [
+        {name: value.removesuffix(".0") for name, value in row.items()} for row in csv.DictReader(text.splitlines())
+    ]
     columns = ["subject", *(name for name in rows[0] if name != "inst")]
     counts = {}
     for party, (_, belongs) in PARTIES.items():
         mine = [
-            {"subject": f"NCCTG-{number:03d}", **{name: row[name] for name in columns[1:]}}
+            {"subject": f"NCCTG-{number:03d}", **row}
             for number, row in enumerate(rows, start=1)
-            if belongs(row["inst"].strip())
+            if belongs(row["inst"])
         ]
         (folder / party).mkdir(parents=True, exist_ok=True)
         with (folder / party / "lung.csv").open("w", encoding="utf-8", newline="") as sink:
-            writer = csv.DictWriter(sink, columns, lineterminator="\n")
+            writer = csv.DictWriter(sink, columns, lineterminator="\n", extrasaction="ignore")
             writer.writeheader()
             writer.writerows(mine)
         counts[party] = len(mine)
