@@ -68,7 +68,8 @@ class Conditions:
     crl_numbers: bool = True
     crl_number_shift: int = 0
     crl_shift: timedelta = timedelta(0)
-    revoked: tuple[str, ...] = ()
+    revoked: bool = False
+    revoked_by_root: tuple[str, ...] = ()
 
 
 class Platform:
@@ -164,11 +165,11 @@ class Platform:
             builder = builder.add_extension(
                 x509.CRLNumber(int(issued.timestamp()) + self._conditions.crl_number_shift), critical=False
             )
-        for name in self._conditions.revoked:
-            if self._keys.certificates[name].issuer == self._keys.certificates[issuer].subject:
-                serial = self._keys.certificates[name].serial_number
-                entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(issued).build()
-                builder = builder.add_revoked_certificate(entry)
+        leaf = ("pck",) if self._conditions.revoked else ()
+        for name in leaf if issuer == "intermediate" else self._conditions.revoked_by_root:
+            serial = self._keys.certificates[name].serial_number
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(issued).build()
+            builder = builder.add_revoked_certificate(entry)
         signed = builder.sign(self._keys.keys[issuer], hashes.SHA256())
         return signed.public_bytes(serialization.Encoding.DER)
 
