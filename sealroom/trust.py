@@ -45,6 +45,7 @@ __all__ = [
     "custodian_pin",
     "load_trust",
     "save_trust",
+    "with_institution",
 ]
 
 MAX_TRUST = 2**20
@@ -188,6 +189,26 @@ def save_trust(trust: Trust, path: Path) -> None:
     if trust.appraisal_policy is not None:
         content["appraisal_policy"] = tomllib.loads(trust.appraisal_policy)
     write_private(path, tomli_w.dumps(content, multiline_strings=True).encode("utf-8"))
+
+
+def with_institution(trust: Trust, pin: InstitutionPin) -> Trust:
+    """Return the pins with one more institution; the same pin again changes nothing.
+
+    Raises
+    ------
+    DocumentError
+        ``TRUST`` where the short name or the root is pinned otherwise.
+    """
+    if pin in trust.institutions:
+        return trust
+    for known in trust.institutions:
+        if known.short == pin.short or known.root == pin.root:
+            raise DocumentError(
+                "TRUST",
+                f"{pin.short} ({pin.root[:16]}) contradicts the pin {known.short} ({known.root[:16]}). If it has a "
+                "new root key, compare it, then `sealroom trust remove` the old one.",
+            )
+    return trust.model_copy(update={"institutions": (*trust.institutions, pin)})
 
 
 def custodian_pin(signing: str, encryption_key: bytes) -> CustodianPin:

@@ -1,9 +1,12 @@
 """A partner at its desk: the command line in this process, with a home and a passphrase file of its own."""
 
+import atexit
 import csv
 import io
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -54,6 +57,9 @@ ROWS = [
 ]
 
 
+_MADE: dict[tuple[str, ...], Path] = {}
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a command answered."""
@@ -93,9 +99,16 @@ class Desk:
         return answer
 
     def join(self, *, short: str = "hospital-a", roles: Sequence[str] = ("steward", "approver", "analyst")) -> None:
-        """Make the institution and one member, ``ada``, with the roles."""
-        self.run("institution", "init", "--short", short, "--name", f"The {short}")
-        self.run("member", "add", "ada", "--name", "Ada", *(part for role in roles for part in ("--role", role)))
+        """Make the institution and one member, ``ada``, with the roles; the same keys each time, for they take long."""
+        made = _MADE.get((short, *roles))
+        if made is None:
+            made = Path(tempfile.mkdtemp(prefix="partner-desk-"))
+            atexit.register(shutil.rmtree, made)
+            desk = Desk(made)
+            desk.run("institution", "init", "--short", short, "--name", f"The {short}")
+            desk.run("member", "add", "ada", "--name", "Ada", *(part for role in roles for part in ("--role", role)))
+            _MADE[short, *roles] = made
+        shutil.copytree(made / "home", self.home, dirs_exist_ok=True)
 
     def write(self, name: str, text: str) -> Path:
         path = self.folder / name

@@ -9,6 +9,7 @@ from protocol.documents.institution import Institution
 from sealroom.cli.options import AsJson, HomeOption, PassphraseFile, examples, noun, open_home, open_keystore
 from sealroom.cli.output import print_json, print_text, say
 from sealroom.home import fingerprint
+from sealroom.trust import InstitutionPin, Trust, save_trust, with_institution
 
 __all__ = ["app", "describe_institution", "institution_fields"]
 
@@ -38,13 +39,17 @@ def init(
 ) -> None:
     """Make the root key of your institution and sign it.
 
-    The root key is the institution's identity. It is sealed under your passphrase, in the keys folder of --home.
+    The root key is the institution's identity. It is sealed under your passphrase, in the keys folder of --home, and is
+    the first of your pins.
     """
     from sealroom.institutions import make_institution
     from sealroom.keystore import ABOUT_LOSS
 
     place = open_home(home)
     made = make_institution(place, open_keystore(place, passphrase_file), short=short, name=name, days=days).document
+    # Its own root needs no comparing: with it pinned, trust.toml alone verifies a bundle anywhere.
+    trust = place.trust() if place.trust_file.exists() else Trust()
+    save_trust(with_institution(trust, InstitutionPin(short=made.short, root=made.root)), place.trust_file)
     if as_json:
         print_json(institution_fields(made) | {"home": str(place.folder)})
     else:

@@ -32,7 +32,11 @@ def start(
     place = open_home(home)
     with Client(place, keys=open_keystore(place, passphrase_file), member=as_member, role="analyst") as client:
         run = client.start_run(client.contract_name(contract))
-    _print(run, as_json=as_json)
+    if as_json:
+        print_json(run.fields())
+    else:
+        print_text(run.run)
+        say(f"The run is {run.state}. Next: sealroom run wait {run.run}")
 
 
 @app.command("wait", epilog=examples("run wait 0123456789abcdef0123456789abcdef --timeout 600"))

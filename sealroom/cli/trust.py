@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,7 +12,16 @@ from sealroom.cli.options import AsJson, HomeOption, examples, noun, open_home
 from sealroom.cli.output import confirm, print_json, print_rows, say
 from sealroom.files import read_bounded
 from sealroom.home import Home, fingerprint
-from sealroom.trust import HardwareRootPin, InstitutionPin, MeasurementPin, Trust, custodian_pin, save_trust
+from sealroom.trust import (
+    CustodianPin,
+    HardwareRootPin,
+    InstitutionPin,
+    MeasurementPin,
+    Trust,
+    custodian_pin,
+    save_trust,
+    with_institution,
+)
 
 __all__ = ["app"]
 
@@ -39,7 +48,7 @@ def add_institution(
     institution = verify_institution(Envelope.from_bytes(read_bounded(file, MAX_FILE))).document
     _compare(f"{institution.name} ({institution.short}), root key", institution.root, compared=compared)
     pin = InstitutionPin(short=institution.short, root=institution.root)
-    _add(open_home(home), lambda trust: {"institutions": (*trust.institutions, pin)}, as_json=as_json)
+    _change(open_home(home), lambda trust: with_institution(trust, pin), as_json=as_json)
 
 
 @app.command("add-hardware-root", epilog=examples("trust add-hardware-root simulator-root.pem"))
@@ -53,7 +62,7 @@ def add_hardware_root(
     what = "SIMULATED platform, it keeps no secret from its operator" if root.simulated else "hardware"
     _compare(f"Root certificate ({what}), SHA-256", root.digest, compared=compared)
     pin = HardwareRootPin.from_der(root.certificate_der, simulated=root.simulated)
-    _add(open_home(home), lambda trust: {"hardware_roots": (*trust.hardware_roots, pin)}, as_json=as_json)
+    _change(open_home(home), lambda trust: _with(trust, "hardware_roots", pin), as_json=as_json)
 
 
 @app.command(
@@ -85,7 +94,7 @@ def add_measurement(
     from sealroom.typed import typed
 
     pin = typed(MeasurementPin, {"profile": profile, "measurement": measurement}, where="measurement")
-    _add(open_home(home), lambda trust: {"measurements": (*trust.measurements, pin)}, as_json=as_json)
+    _change(open_home(home), lambda trust: _with(trust, "measurements", pin), as_json=as_json)
 
 
 @app.command("add-custodian", epilog=examples("trust add-custodian custodian.json"))
@@ -105,7 +114,7 @@ def add_custodian(
     _compare("Custodian, SHA-256 of both its keys", digest, compared=compared)
     pin = custodian_pin(keys.signing, decode_base64(keys.encryption))
     place = open_home(home)
-    _add(place, lambda trust: {"custodians": (*trust.custodians, pin)}, as_json=as_json)
+    _change(place, lambda trust: _with(trust, "custodians", pin), as_json=as_json)
     place.save_custodian(keys)
 
 
@@ -116,7 +125,7 @@ def set_policy(*, file: FileArgument, home: HomeOption = None, as_json: AsJson =
 
     text = read_bounded(file, MAX_FILE).decode("utf-8", "replace")
     load_policy(text)
-    _add(open_home(home), lambda _: {"appraisal_policy": text}, as_json=as_json)
+    _change(open_home(home), lambda trust: trust.model_copy(update={"appraisal_policy": text}), as_json=as_json)
 
 
 @app.command("remove", epilog=examples("trust remove 5d3f...91"))
@@ -137,7 +146,7 @@ def remove(
     }
     if trust.model_copy(update=kept) == trust:
         raise DocumentError("TRUST", f"No pin has the fingerprint {fingerprint_of}.")
-    _add(place, lambda _: kept, as_json=as_json)
+    _change(place, lambda _: trust.model_copy(update=kept), as_json=as_json)
 
 
 @app.command("show", epilog=examples("trust show", "trust show --json"))
@@ -152,13 +161,18 @@ def _compare(what: str, digits: str, *, compared: bool) -> None:
         raise AccessDenied("NOT_COMPARED", "Nothing was pinned. Compare the digits, then say yes or give --compared.")
 
 
-def _add(place: Home, change: Callable[[Trust], dict[str, Any]], *, as_json: bool) -> None:
+def _with(trust: Trust, field: str, pin: HardwareRootPin | MeasurementPin | CustodianPin) -> Trust:
+    """Return the pins with one more of a kind; the same pin again changes nothing."""
+    pins = getattr(trust, field)
+    return trust if pin in pins else trust.model_copy(update={field: (*pins, pin)})
+
+
+def _change(place: Home, change: Callable[[Trust], Trust], *, as_json: bool) -> None:
     from sealroom.typed import typed
 
-    trust = place.trust() if place.trust_file.exists() else Trust()
-    # Validated anew, so that nothing is pinned twice.
-    update = trust.model_copy(update=change(trust)).model_dump(mode="json")
-    trust = typed(Trust, update, where=str(place.trust_file))
+    changed = change(place.trust() if place.trust_file.exists() else Trust())
+    # Validated anew, so that no two pins contradict each other.
+    trust = typed(Trust, changed.model_dump(mode="json"), where=str(place.trust_file))
     save_trust(trust, place.trust_file)
     _print(trust, as_json=as_json)
 

@@ -1,8 +1,8 @@
 import base64
 
 import pytest
-
 from partner_desk import PASSPHRASE, Desk
+
 from protocol.errors import AccessDenied, StorageError
 from sealroom.files import read_bounded, write_private
 from sealroom.keystore import Keystore, Passphrase

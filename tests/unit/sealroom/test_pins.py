@@ -1,14 +1,14 @@
 import datetime as dt
 
+import factories
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-
-import factories
-from attestation.roots import INTEL_ROOT, SIMULATED_ROOT_NAME
 from partner_desk import Desk
+
+from attestation.roots import INTEL_ROOT, SIMULATED_ROOT_NAME
 from protocol.canonical import canonical_bytes
 from protocol.errors import DocumentError
 from sealroom.trust import HardwareRootPin, InstitutionPin, MeasurementPin, Trust, custodian_pin, load_trust, save_trust
@@ -142,7 +142,9 @@ def test_a_pin_that_nobody_compared_is_not_written(tmp_path):
 
 def test_an_altered_institution_is_not_pinned(tmp_path):
     envelope = factories.make_study(owners=1).parties[0].institution.envelope
-    forged = envelope.model_copy(update={"payload": factories.make_study(owners=1).parties[0].institution.envelope.payload})
+    forged = envelope.model_copy(
+        update={"payload": factories.make_study(owners=1).parties[0].institution.envelope.payload}
+    )
     path = tmp_path / "forged.json"
     path.write_bytes(forged.to_bytes())
     answer = Desk(tmp_path).run("trust", "add-institution", path, "--compared", "--json", code=4)
