@@ -7,12 +7,11 @@ A signature (r, s) has a twin (r, n - s), so two different quotes can say the sa
 its claims, and nothing may be keyed on the bytes of a quote.
 """
 
-import base64
-import binascii
 import re
 from dataclasses import dataclass, field
 
 from protocol.errors import AttestationError
+from protocol.types import decode_base64
 
 __all__ = ["MAX_QUOTE", "PckChain", "Quote", "QuoteHeader", "ReportBody", "parse_quote", "split_chain"]
 
@@ -172,10 +171,7 @@ def split_chain(pem: bytes) -> tuple[bytes, ...]:
         match = _CERTIFICATE.match(pem, at)
         if match is None:
             raise ValueError("not a plain sequence of PEM certificates")
-        try:
-            found.append(base64.b64decode(match[1].replace(b"\n", b""), validate=True))
-        except binascii.Error as error:
-            raise ValueError("a certificate is not base64") from error
+        found.append(decode_base64(match[1].replace(b"\n", b"").decode("ascii")))
         at = match.end()
     if not found:
         raise ValueError("no certificate")

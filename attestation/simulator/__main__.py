@@ -15,6 +15,7 @@ from protocol.errors import DocumentError, SealroomError
 __all__ = ["ENVIRONMENT_PREFIX", "load_settings", "main"]
 
 ENVIRONMENT_PREFIX: Final = "SEALROOM_SIMULATOR_"
+MAX_PORT: Final = 65_535
 _NAMES: Final = ("state", "files", "host", "port")
 _PROJECT: Final = Path(__file__).resolve().parents[2]
 
@@ -46,8 +47,8 @@ def load_settings(arguments: list[str], environment: Mapping[str, str]) -> Setti
         values |= _read(config)
     values |= {name: environment[key] for name in _NAMES if (key := ENVIRONMENT_PREFIX + name.upper()) in environment}
     values |= {name: value for name, value in flags.items() if value is not None}
-    if not (values["port"].isascii() and values["port"].isdecimal() and int(values["port"]) <= 0xFFFF):
-        raise DocumentError("SETTINGS", f"The port is {values['port']!r}, wanted a number from 0 to 65535.")
+    if not (values["port"].isascii() and values["port"].isdecimal() and int(values["port"]) <= MAX_PORT):
+        raise DocumentError("SETTINGS", f"The port is {values['port']!r}, wanted a number from 0 to {MAX_PORT}.")
     return Settings(
         state=Path(values["state"]), files=Path(values["files"]), host=values["host"], port=int(values["port"])
     )
