@@ -105,7 +105,7 @@ def _join(party: str) -> tuple[str, ...]:
     name, _ = PARTIES[party]
     people = {"a": ("alice", "arne", "anna"), "b": ("bob", "bea", "bill"), "c": ("carol", "carl", "cleo")}[party]
     members = tuple(
-        f'{party} member add {person} --name "{person.title()} of {name}" --role {role}'
+        f'{party} member add {person} --name "{person.title()}" --role {role}'
         for person, role in zip(people, ("steward", "approver", "analyst"), strict=True)
     )
     return (
