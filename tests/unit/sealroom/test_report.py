@@ -6,8 +6,8 @@ import factories
 import factories_bundle
 import pytest
 
-from protocol.documents import Regression, ReleasedOutput, SurvivalCurve
-from protocol.documents.outputs import SurvivalGroup, SurvivalPoint
+from protocol.documents import CountTable, Regression, ReleasedOutput, SurvivalCurve
+from protocol.documents.outputs import CountCell, SurvivalGroup, SurvivalPoint
 from sealroom.frames import Interval
 from sealroom.report import render_report
 from sealroom.report.forest import ForestRow, forest_plot, ratio_text
@@ -267,3 +267,28 @@ def test_a_model_of_one_term():
     made = factories_bundle.make_bundle(factories_bundle.make_study(outputs), outputs=outputs)
     assert made.released == (ReleasedOutput(output="cox", value=value),)
     assert "100 subjects, 50 events." in Page(report(made)).words
+
+
+def test_hardware_is_not_called_simulated(made):
+    """No hardware here signs quotes for tests: the verdict alone is changed, to see what the page says then."""
+    verified = verify_bundle(made.data, made.trust, now=made.now)
+    hardware = replace(verified, attestation=factories.changed(verified.attestation, {"simulated": False}))
+    words = Page(render_report(hardware, {})).words
+    assert "The platform was a software simulation" not in words
+    assert "SIMULATED platform." not in words
+    assert words.count("This output was sealed to other recipients.") == len(LUNG)
+
+
+def test_a_preset_that_hides_zeros_says_so():
+    study = factories_bundle.with_contract(factories_bundle.make_study(), preset="uk-llc", simulation=True, max_runs=1)
+    words = Page(report(factories_bundle.make_bundle(study))).words
+    assert "10: fewer subjects, zeros too, are not shown (preset uk-llc)" in words
+
+
+def test_counts_without_suppression_say_nothing_of_it():
+    cells = (CountCell(label=0, count=25), CountCell(label=1, count=0))
+    outputs = {"subjects": ("counts", ("a", "b"), CountTable(cells=cells, total=25))}
+    made = factories_bundle.make_bundle(factories_bundle.make_study(outputs), outputs=outputs)
+    page = Page(report(made))
+    assert not {"suppressed", "Suppressed: fewer"} & {text.strip()[:17] for text in page.text}
+    assert {"25", "0"} <= {text.strip() for text in page.text}
