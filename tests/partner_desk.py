@@ -109,6 +109,7 @@ class Desk:
             desk.run("member", "add", "ada", "--name", "Ada", *(part for role in roles for part in ("--role", role)))
             _MADE[short, *roles] = made
         shutil.copytree(made / "home", self.home, dirs_exist_ok=True)
+        shutil.copy(made / "passphrase", self.folder / "passphrase")
 
     def write(self, name: str, text: str) -> Path:
         path = self.folder / name
