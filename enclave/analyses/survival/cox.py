@@ -58,7 +58,7 @@ def fit_cox(
     ------
     AnalysisError
         ``NO_EVENTS``; ``COLLINEAR`` for a constant or redundant covariate; ``SEPARATION`` where the partial likelihood
-        is monotone in some direction, so that no finite estimate exists; ``NOT_ESTIMABLE`` where it is too flat.
+        is monotone in some direction, so that no finite estimate exists.
 
     Notes
     -----
@@ -91,7 +91,7 @@ def fit_cox(
         np.linalg.cholesky(information)  # raises where it is not positive definite
         variance = np.diag(np.linalg.inv(information))
     except np.linalg.LinAlgError as error:
-        raise AnalysisError("NOT_ESTIMABLE", "The partial likelihood has no curvature to estimate from.") from error
+        raise _separation() from error
     errors = np.sqrt(variance)
     terms = tuple(
         RawTerm(label, float(b / s), float(e / s), math.erfc(abs(b / e) / math.sqrt(2)))
@@ -127,4 +127,8 @@ def _maximise(model: "PHReg", scaled: Floats) -> Floats:
         while (reached := height(estimate + step)) < least:
             step /= 2
         estimate = estimate + step
-    raise AnalysisError("SEPARATION", "A covariate separates events from the rest: no finite estimate exists.")
+    raise _separation()
+
+
+def _separation() -> AnalysisError:
+    return AnalysisError("SEPARATION", "A covariate separates events from the rest: no finite estimate exists.")

@@ -186,6 +186,13 @@ def test_separation_by_a_number():
     assert codes(frame, outputs=COX) == dict.fromkeys(COX, "SEPARATION")
 
 
+def test_separation_so_far_out_that_the_curvature_vanishes():
+    frame = simulated(20).assign(status="0", time=np.arange(1, 21), age=np.arange(20))
+    frame.loc[10, "status"], frame.loc[10, "age"] = "1", 10**9
+    found = codes(frame, outputs=("cox",), covariates=("age",), group=None, grid=None)
+    assert found == {"cox": "SEPARATION"}
+
+
 def test_a_covariate_that_varies_only_where_nobody_has_the_event():
     frame = simulated()
     frame.loc[frame.partner == "c", "status"] = "0"

@@ -1,0 +1,252 @@
+"""The gate's rules have a direction: more subjects never hide, more recipients or a stricter preset never show."""
+
+import re
+from decimal import Decimal
+
+import lung
+import numpy as np
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from enclave.analyses.results import (
+    Design,
+    RawCell,
+    RawCounts,
+    RawCurve,
+    RawGroup,
+    RawPoint,
+    RawRegression,
+    RawSurvival,
+    RawTerm,
+    RawTest,
+    Support,
+)
+from enclave.disclosure.counts import release_counts
+from enclave.disclosure.regression import release_regression
+from enclave.disclosure.rounding import midpoint, p_value, significant, to_base
+from enclave.disclosure.statistic import release_statistic
+from enclave.disclosure.support import coalitions, safe_count
+from enclave.disclosure.survival import release_survival
+from protocol.errors import DisclosureRefused
+from protocol.presets import PRESETS
+
+OWNERS = tuple(lung.OWNERS[slot] for slot in "abcde")
+STRICTER = sorted(PRESETS.values(), key=lambda preset: (preset.k, preset.zeros_suppressed))
+presets = st.sampled_from(STRICTER)
+recipients = st.lists(st.sampled_from(OWNERS), min_size=1, max_size=5, unique=True)
+owners = st.integers(1, 5).map(lambda count: OWNERS[:count])
+
+
+def supports(most=40):
+    return st.lists(st.integers(0, most), min_size=5, max_size=5)
+
+
+def support(counts, contributors):
+    return Support(dict(zip(contributors, counts, strict=False)))
+
+
+def passes(judge):
+    try:
+        judge()
+    except DisclosureRefused:
+        return False
+    return True
+
+
+@given(supports(), supports(), owners, recipients)
+def test_more_subjects_are_never_less_safe(counts, more, contributors, receivers):
+    against = coalitions(receivers, contributors)
+    fewer = safe_count(support(counts, contributors), against)
+    grown = support([one + other for one, other in zip(counts, more, strict=True)], contributors)
+    assert fewer <= safe_count(grown, against) <= grown.total
+
+
+@given(supports(), owners, recipients, st.sampled_from(OWNERS))
+def test_one_recipient_more_is_never_safer(counts, contributors, receivers, another):
+    cell = support(counts, contributors)
+    assert safe_count(cell, coalitions([*receivers, another], contributors)) <= safe_count(
+        cell, coalitions(receivers, contributors)
+    )
+
+
+@given(supports(), recipients)
+def test_a_safe_count_is_total_less_own_less_the_largest_other(counts, receivers):
+    cell = support(counts, OWNERS)
+    expected = min(
+        cell.total - cell.counts[receiver] - max(count for owner, count in cell.counts.items() if owner != receiver)
+        for receiver in receivers
+    )
+    assert safe_count(cell, coalitions(receivers, OWNERS)) == expected
+
+
+@given(supports(), owners, recipients, st.integers(0, 1000))
+def test_own_subjects_never_help_a_recipient(counts, contributors, receivers, padding):
+    assume(receivers[0] in contributors)
+    against = coalitions(receivers[:1], contributors)
+    cell = support(counts, contributors)
+    padded = Support({**cell.counts, receivers[0]: cell.counts[receivers[0]] + padding})
+    assert safe_count(padded, against) == safe_count(cell, against)
+
+
+@given(st.lists(supports(), min_size=1, max_size=6), owners, recipients, presets, presets)
+def test_a_stricter_preset_never_shows_more_cells(cells, contributors, receivers, one, other):
+    loose, strict = sorted((one, other), key=STRICTER.index)
+    raw = RawCounts(tuple(RawCell(str(number), support(cell, contributors)) for number, cell in enumerate(cells)))
+    against = coalitions(receivers, contributors)
+    looser, stricter = release_counts(raw, loose, against), release_counts(raw, strict, against)
+    for cell, hidden in zip(looser.cells, stricter.cells, strict=True):
+        assert hidden.count is None or hidden.count == cell.count
+    assert stricter.total <= looser.total
+
+
+@given(st.lists(st.tuples(supports(), supports()), min_size=2, max_size=4), owners, recipients, presets, presets)
+def test_a_stricter_preset_never_shows_a_statistic_more(groups, contributors, receivers, one, other):
+    loose, strict = sorted((one, other), key=STRICTER.index)
+    raw = RawTest(
+        "test",
+        3.0,
+        1,
+        0.08,
+        tuple(
+            RawGroup(
+                support([a + b for a, b in zip(events, rest, strict=True)], contributors), support(events, contributors)
+            )
+            for events, rest in groups
+        ),
+    )
+    against = coalitions(receivers, contributors)
+    if passes(lambda: release_statistic(raw, strict, against)):
+        assert passes(lambda: release_statistic(raw, loose, against))
+
+
+@st.composite
+def curves(draw):
+    """Follow-up times of subjects with their owner; the curve that follows."""
+    contributors = draw(owners)
+    people = draw(st.lists(st.tuples(st.integers(0, 60), st.sampled_from(contributors)), max_size=150))
+    grid = sorted(draw(st.sets(st.integers(1, 60), min_size=1, max_size=8)))
+
+    def counted(keep):
+        found = dict.fromkeys(contributors, 0)
+        for time, owner in people:
+            found[owner] += keep(time)
+        return Support(found)
+
+    points = tuple(
+        RawPoint(str(day), 0.5, counted(lambda time, day=day: time >= day), counted(lambda time, day=day: time <= day))
+        for day in grid
+    )
+    return (
+        contributors,
+        people,
+        grid,
+        RawSurvival((RawCurve("all", counted(lambda _: True), points),), tuple(map(str, grid))),
+    )
+
+
+@settings(max_examples=300)
+@given(curves(), recipients, presets)
+def test_between_released_times_k_subjects_leave_whoever_subtracts(made, receivers, preset):
+    contributors, people, grid, raw = made
+    against = coalitions(receivers, contributors)
+    released = [grid[point.label - 1] for point in release_survival(raw, preset, against).groups[0].points]
+    for coalition in against:
+        others = [time for time, owner in people if owner not in coalition]
+        for before, day in zip([-1, *released], released, strict=False):
+            assert sum(before < time <= day for time in others) >= preset.k
+            assert sum(before <= time < day for time in others) >= preset.k
+        assert all(sum(time >= day for time in others) >= preset.k for day in released)
+
+
+@given(curves(), recipients, presets, presets)
+def test_a_stricter_preset_never_shows_more_points(made, receivers, one, other):
+    loose, strict = sorted((one, other), key=STRICTER.index)
+    contributors, _people, _grid, raw = made
+    against = coalitions(receivers, contributors)
+    looser, stricter = (release_survival(raw, preset, against).groups[0].points for preset in (loose, strict))
+    assert len(stricter) <= len(looser)
+
+
+@st.composite
+def designs(draw):
+    n = draw(st.integers(12, 150))
+    seed = draw(st.integers(0, 2**32 - 1))
+    generator = np.random.default_rng(seed)
+    contributors = draw(owners)
+    columns = [generator.random(n) < draw(st.floats(0.02, 0.98)) for _ in range(draw(st.integers(1, 3)))]
+    if draw(st.booleans()):
+        columns.append(generator.standard_t(draw(st.integers(1, 5)), n))
+    return Design(
+        owners=generator.integers(0, len(contributors), n),
+        owner_keys=contributors,
+        matrix=np.column_stack(columns).astype(float),
+        references=generator.random((n, 1)) < draw(st.floats(0.05, 0.95)),
+        event=generator.random(n) < draw(st.floats(0.05, 0.95)),
+    )
+
+
+def regression(design):
+    terms = tuple(RawTerm(str(number), 0.5, 0.25, 0.05) for number in range(design.matrix.shape[1]))
+    return RawRegression(terms, (-2.0, -1.0), design)
+
+
+@settings(max_examples=150, deadline=None)
+@given(designs(), recipients, presets, presets)
+def test_a_stricter_preset_never_shows_a_model_more(design, receivers, one, other):
+    loose, strict = sorted((one, other), key=STRICTER.index)
+    against = coalitions(receivers, design.owner_keys)
+    if passes(lambda: release_regression(regression(design), strict, against)):
+        assert passes(lambda: release_regression(regression(design), loose, against))
+
+
+@settings(max_examples=150, deadline=None)
+@given(designs(), presets, st.integers(1, 200), st.integers(0, 2**32 - 1))
+def test_own_rows_never_help_a_recipient_to_a_model(design, preset, padding, seed):
+    generator = np.random.default_rng(seed)
+    recipient = design.owner_keys[0]
+    against = coalitions([recipient], design.owner_keys)
+    padded = Design(
+        owners=np.concatenate([design.owners, np.zeros(padding, dtype=np.intp)]),
+        owner_keys=design.owner_keys,
+        matrix=np.vstack([design.matrix, generator.normal(size=(padding, design.matrix.shape[1]))]),
+        references=np.vstack([design.references, generator.random((padding, 1)) < 0.5]),
+        event=np.concatenate([design.event, generator.random(padding) < 0.5]),
+    )
+    before = passes(lambda: release_regression(regression(design), preset, against))
+    assert passes(lambda: release_regression(regression(padded), preset, against)) == before
+
+
+numbers = st.floats(-1e17, 1e17, allow_nan=False)
+DECIMAL = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.\d{1,18})?")
+
+
+@given(numbers, st.integers(1, 6))
+def test_rounding_is_near_and_fits_the_wire(value, digits):
+    text = significant(value, digits)
+    assert DECIMAL.fullmatch(text)
+    assert not re.fullmatch(r"-0(\.0*)?", text)
+    exact, rounded = Decimal(repr(value)), Decimal(text)
+    tolerance = max(abs(exact) * Decimal(10) ** (1 - digits), Decimal(10) ** -18) / 2
+    assert abs(rounded - exact) <= tolerance
+    assert significant(float(text), digits) == text
+
+
+@given(numbers, numbers)
+def test_rounding_keeps_order(one, other):
+    low, high = sorted((one, other))
+    assert Decimal(significant(low, 4)) <= Decimal(significant(high, 4))
+
+
+@given(st.floats(0, 1))
+def test_p_values_fit_the_wire(value):
+    text = p_value(value)
+    assert text == "<0.001" if value < 0.001 else DECIMAL.fullmatch(text)
+
+
+@given(st.integers(0, 10**9))
+def test_count_rounding_is_near(count):
+    assert to_base(count, 5) % 5 == 0
+    assert abs(to_base(count, 5) - count) <= 2
+    assert midpoint(count) % 6 in {0, 3}
+    assert abs(midpoint(count) - count) <= 3
+    assert (midpoint(count) == 0) == (count == 0)
