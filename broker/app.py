@@ -27,6 +27,7 @@ from broker.logs import configure_logs
 from broker.secretfile import load_or_make_secret
 from broker.settings import Settings
 from broker.storage import Database, ObjectStore
+from broker.uploads import UploadSlots
 from custodian import Custodian, CustodianSettings
 from custodian.api import make_router
 from protocol.errors import StorageError
@@ -142,6 +143,7 @@ def _open(settings: Settings, now: Callable[[], datetime]) -> Broker:
         database=database,
         objects=objects,
         custodian=Custodian(custodian_settings(settings), now),
+        uploads=UploadSlots(settings.limits.uploads),
         invite=load_or_make_secret(settings.data / "invite"),
         host_token=load_or_make_secret(settings.data / "host-token"),
         public_url=settings.public_url or f"http://{settings.host}:{settings.port}",

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from broker.settings import Settings
 from broker.storage import Database, ObjectStore
+from broker.uploads import UploadSlots
 from custodian import Custodian
 
 __all__ = ["Broker", "broker_of", "system_time"]
@@ -22,6 +23,7 @@ class Broker:
     database: Database
     objects: ObjectStore
     custodian: Custodian
+    uploads: UploadSlots
     invite: str
     host_token: str
     public_url: str

@@ -27,6 +27,8 @@ class Limits(BaseModel):
     """A release request, which carries a whole study."""
     result: Annotated[int, Field(ge=1024)] = 64 * 2**20
     """A result bundle."""
+    uploads: Annotated[int, Field(ge=1, le=100)] = 8
+    """Parts that one institution may send at once; each takes 16 MiB of memory until it is stored."""
     leases: Annotated[int, Field(ge=1, le=100)] = 5
     """Leases of one run before it ends as failed."""
 

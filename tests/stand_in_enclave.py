@@ -12,7 +12,7 @@ delivers a bundle, with the enclave's own modules. ``play`` does this over any r
 ``die``         dies at once
 ``print``       prints a secret on both streams, then does everything
 ``hang``        sleeps until it is killed
-``wait``        waits for a file beside this process' folder before it reads parts
+``wait``        makes ``keys-open`` in the host's folder and waits for ``go-on`` there before it reads parts
 ==============  =====================================================================
 """
 
@@ -20,6 +20,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from attestation.attesters import Attester
 from attestation.attesters.simulated import SimulatedAttester
@@ -89,9 +90,9 @@ def _after_keys(mode: str, fence: int, relay: Relay) -> None:
     if mode == "die-once" and fence == 1:
         os._exit(9)
     if mode == "wait":
-        folder = os.path.dirname(os.path.dirname(os.getcwd()))
-        open(os.path.join(folder, "keys-open"), "w").close()
-        while not os.path.exists(os.path.join(folder, "go-on")):
+        folder = Path.cwd().parents[1]
+        (folder / "keys-open").touch()
+        while not (folder / "go-on").exists():
             time.sleep(0.05)
     if mode == "talk":
         try:

@@ -97,12 +97,13 @@ async def put_part(
     sealed = stored.file(file)
     wanted = _wanted_digest(sealed, part, content_digest)
     body = _checked(request, sealed.part_size(part), wanted)
-    if part in have and broker.objects.size(part_key(name, file, part)) == sealed.part_size(part):
-        async for _ in body:  # judged like the first time, and not stored again
-            pass
-    else:
-        await broker.objects.put(part_key(name, file, part), body, wanted)
-        await run_in_threadpool(_note, broker, name, file, part)
+    async with broker.uploads.of(caller.root):
+        if part in have and broker.objects.size(part_key(name, file, part)) == sealed.part_size(part):
+            async for _ in body:  # judged like the first time, and not stored again
+                pass
+        else:
+            await broker.objects.put(part_key(name, file, part), body, wanted)
+            await run_in_threadpool(_note, broker, name, file, part)
     return canonical_response(PartAnswer(part=part, digest=wanted))
 
 

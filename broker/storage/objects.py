@@ -1,8 +1,9 @@
 """The object store: sealed parts and result bundles, one object each, written once.
 
 obstore's local store writes a file under a temporary name and links it into place, so nobody sees half an object and
-``mode="create"`` refuses a second writer. It does not flush (checked with strace: no fsync), so ``_make_durable``
-flushes file and folders before anything is acknowledged: an acknowledged object survives a power cut, too.
+``mode="create"`` refuses a second writer. In that mode obstore holds the whole object in memory before it writes, 16 MiB
+for a part; ``broker.uploads`` bounds how many come in at once. And it does not flush (strace shows no fsync), so
+``_make_durable`` flushes file and folders before anything is acknowledged: what was acknowledged survives a power cut.
 """
 
 import hashlib
@@ -58,12 +59,8 @@ class ObjectStore:
         compared with ``digest``; one that a crash left damaged is replaced.
         """
         try:
-            await obstore.put_async(
-                self._store, key, chunks, mode="create", use_multipart=True, chunk_size=_CHUNK, max_concurrency=1
-            )
+            await obstore.put_async(self._store, key, chunks, mode="create", use_multipart=False)
         except AlreadyExistsError:
-            async for _ in chunks:  # what is left of the body: it is judged, though not stored again
-                pass
             if await self.digest(key) != digest:
                 await obstore.delete_async(self._store, key)
                 message = "What was stored under this name before was damaged and is removed. Send it again."

@@ -117,7 +117,9 @@ def test_a_part_without_digest_or_of_a_strange_address_is_refused(scene, dataset
     refused(steward.put(f"{base}/table/parts/x", dataset.sealed, **digest), 400, "REQUEST")
     refused(steward.put(f"{base}/other/parts/0", dataset.sealed, **digest), 404, "FILE_UNKNOWN")
     refused(steward.put(f"{base}/..%2f..%2fetc/parts/0", dataset.sealed, **digest), 404, "ROUTE_UNKNOWN")
-    refused(steward.put(f"/v1/datasets/{'0' * 64}/files/table/parts/0", dataset.sealed, **digest), 404, "DATASET_UNKNOWN")
+    refused(
+        steward.put(f"/v1/datasets/{'0' * 64}/files/table/parts/0", dataset.sealed, **digest), 404, "DATASET_UNKNOWN"
+    )
 
 
 def test_only_a_steward_of_the_owner_uploads(scene, dataset):

@@ -154,5 +154,3 @@ def test_a_client_that_leaves_in_the_middle_of_a_body_harms_nobody(broker):
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall(head)
     must(call(broker.url, "GET", "/v1/health"))
-
-

@@ -52,7 +52,9 @@ def test_settings_do_not_change():
 
 def test_host_settings(tmp_path):
     file = tmp_path / "host.toml"
-    file.write_text('broker = "http://127.0.0.1:1"\nhost_token_file = "t"\ndata = "d"\nplatform = "http://127.0.0.1:2"\n')
+    file.write_text(
+        'broker = "http://127.0.0.1:1"\nhost_token_file = "t"\ndata = "d"\nplatform = "http://127.0.0.1:2"\n'
+    )
     environment = {"SEALROOM_HOST_PROFILES": "clinical genomics", "SEALROOM_HOST_POLL_SECONDS": "2"}
     settings = HostSettings.load({"poll_seconds": 3}, environment, file)
     assert settings.profiles == ("clinical", "genomics") and settings.poll_seconds == 3

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -45,8 +46,6 @@ def test_migrations_make_exactly_the_tables(database):
 
 
 def test_migrations_run_again_and_back(tmp_path, database):
-    from pathlib import Path
-
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import inspect
@@ -204,7 +203,7 @@ def test_files_and_folders_are_flushed_before_an_object_is_acknowledged(store, t
     real = os.fsync
 
     def record(descriptor):
-        flushed.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        flushed.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", record)

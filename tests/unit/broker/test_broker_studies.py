@@ -177,7 +177,11 @@ def test_revocations_are_final_and_may_come_twice(broker, ready):
     must(approver.post("/v1/revocations", vote.envelope))
     again = factories.revoke(ready.contract, ready.parties[1], at=ready.at, changes={"reason": "Once more"})
     must(approver.post("/v1/revocations", again.envelope))
-    must(ready.member(0, "approver").post("/v1/revocations", factories.revoke(ready.contract, ready.parties[0], at=ready.at).envelope))
+    must(
+        ready.member(0, "approver").post(
+            "/v1/revocations", factories.revoke(ready.contract, ready.parties[0], at=ready.at).envelope
+        )
+    )
     found = contract(ready)
     assert found["state"] == "revoked" and len(found["revocations"]) == 2
     refused(ready.member(1, "approver").post("/v1/approvals", approval(ready, 1)), 403, "REVOKED")
@@ -189,7 +193,9 @@ def test_a_revocation_is_with_the_custodian_when_it_is_acknowledged(broker, read
     vote = factories.revoke(ready.contract, ready.parties[1], at=ready.at)
     must(ready.member(1, "approver").post("/v1/revocations", vote.envelope))
     with sqlite3.connect(broker.data / "custodian" / "custodian.sqlite3") as database:
-        held = database.execute("SELECT contract FROM revocations WHERE contract = ?", (ready.contract.name,)).fetchall()
+        held = database.execute(
+            "SELECT contract FROM revocations WHERE contract = ?", (ready.contract.name,)
+        ).fetchall()
     database.close()
     assert held == [(ready.contract.name,)]
 
@@ -199,7 +205,9 @@ def test_a_custodian_that_refuses_a_revocation_leaves_nothing_acknowledged(broke
     import sqlite3
 
     with sqlite3.connect(broker.data / "custodian" / "custodian.sqlite3") as database:
-        changed = database.execute("UPDATE institutions SET serial = 9 WHERE root = ?", (ready.parties[1].key,)).rowcount
+        changed = database.execute(
+            "UPDATE institutions SET serial = 9 WHERE root = ?", (ready.parties[1].key,)
+        ).rowcount
     database.close()
     assert changed == 1
     vote = factories.revoke(ready.contract, ready.parties[1], at=ready.at)
