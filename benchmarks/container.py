@@ -37,6 +37,8 @@ MEGABYTE = 10**6
 MIB = 2**20
 SIZE = 64 * MIB
 ROUNDS = 7
+RUN = 8
+"""Segments that stay in the cache, as the one block of ``openssl speed`` does."""
 CHUNK = MIB
 GROWTH = 8
 SMALL = 32 * MIB
@@ -78,7 +80,8 @@ def measure_rates() -> tuple[dict[str, float], list[dict[str, Any]]]:
     parts = [sealed[at : at + PART_SIZE] for at in range(0, len(sealed), PART_SIZE)]
     opener, cipher = PartOpener(data_key, sealed_file), ChaCha20Poly1305(data_key)
     segment = memoryview(bytearray(SEGMENT))
-    block = memoryview(bytes(sealed[:SEALED_SEGMENT]))
+    run = memoryview(bytes(sealed[: RUN * SEALED_SEGMENT]))
+    run_plain = memoryview(bytearray(RUN * SEGMENT))
     own = X25519PrivateKey.generate()
     keys = [(0, own.private_bytes_raw(), own.public_key().public_bytes_raw())]
 
@@ -91,9 +94,9 @@ def measure_rates() -> tuple[dict[str, float], list[dict[str, Any]]]:
         for at in range(0, len(sealed), SEALED_SEGMENT):
             open_segments(cipher, sealed[at : at + SEALED_SEGMENT], segment, where="")
 
-    def decrypt_block() -> None:
-        for _ in range(SIZE // SEGMENT):
-            open_segments(cipher, block, segment, where="")
+    def decrypt_run() -> None:
+        for _ in range(SIZE // SEGMENT // RUN):
+            open_segments(cipher, run, run_plain, where="")
 
     def open_parts() -> None:
         for _ in opener.open_all(parts):
@@ -117,10 +120,12 @@ def measure_rates() -> tuple[dict[str, float], list[dict[str, Any]]]:
     _require_same(plain, b"".join(open_stock(io.BytesIO(made.getvalue()), own)), "our opening of crypt4gh's file")
     decrypt()
     _require_same(plain[-SEGMENT:], bytes(segment), "our decrypting of segments")
+    decrypt_run()
+    _require_same(plain[: RUN * SEGMENT], bytes(run_plain), "our decrypting of a run of segments")
 
     works: dict[str, Callable[[], None]] = {
         "decrypt": decrypt,
-        "decrypt one block": decrypt_block,
+        "decrypt in cache": decrypt_run,
         "open": open_parts,
         "seal": seal,
         "SHA-256": digests,
@@ -143,7 +148,7 @@ def measure_rates() -> tuple[dict[str, float], list[dict[str, Any]]]:
 
     rows = [
         row("decrypt segments, 64 MiB", "decrypt", "crypt4gh decrypt", 2.3),
-        row("decrypt one block of 64 KiB again and again", "decrypt one block", "openssl speed", 0.85),
+        row("decrypt the same 8 segments again and again, as it does", "decrypt in cache", "openssl speed", 0.85),
         row("decrypt segments, 64 MiB", "decrypt", "openssl speed", None),
         row("open: SHA-256 of each part, then decrypt", "open", "crypt4gh decrypt", 2.3),
         row("open: SHA-256 of each part, then decrypt", "open", "crypt4gh decrypt + SHA-256", None),
@@ -242,9 +247,7 @@ def main() -> int:
         met = "" if row["met"] is None else ("yes" if row["met"] else "NO")
         print(f"{row['ratio']:>7.2f} {goal:>6}  {met:<4} {row['name']:<68} {row['peer']}")
     bound = rates["SHA-256"] / rates["crypt4gh decrypt"]
-    print(
-        f"\nSHA-256 of the sealed bytes alone runs at {bound:.2f}x crypt4gh: opening stays below that."
-    )
+    print(f"\nSHA-256 of the sealed bytes alone runs at {bound:.2f}x crypt4gh: opening stays below that.")
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
     return 0

@@ -90,7 +90,7 @@ class RecipientKey:
         """
         try:
             return _suite().decrypt(sealed, MLKEM768X25519PrivateKey(self._mlkem, self._x25519), info=info)
-        except (InvalidTag, ValueError) as error:
+        except InvalidTag as error:
             raise DocumentError(
                 "CAPSULE",
                 f"The {len(sealed)} sealed bytes do not open with key {public_digest(self.public_bytes())[:16]}: they "

@@ -71,7 +71,8 @@ def test_it_opens_with_its_key_only_and_unaltered_only():
         altered[at] ^= 1
         with pytest.raises(DocumentError, match=r"^CAPSULE: "):
             KEY.open(bytes(altered), info=INFO)
-    for wrong in (b"", sealed[:-1], sealed[:1119], sealed + b"\x00"):
+    no_shared_secret = sealed[:1088] + bytes(32) + sealed[1120:]
+    for wrong in (b"", no_shared_secret, bytes(1168), sealed[:-1], sealed[:1119], sealed + b"\x00"):
         with pytest.raises(DocumentError, match=r"^CAPSULE: "):
             KEY.open(wrong, info=INFO)
 
