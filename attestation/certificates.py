@@ -6,12 +6,33 @@ from typing import Final
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 
-__all__ = ["SGX_EXTENSION", "common_name", "in_date", "is_issued_by", "is_pck", "load_certificate", "public_key"]
+__all__ = [
+    "MALFORMED",
+    "SGX_EXTENSION",
+    "common_name",
+    "in_date",
+    "is_issued_by",
+    "is_pck",
+    "load_certificate",
+    "public_key",
+]
 
 SGX_EXTENSION: Final = x509.ObjectIdentifier("1.2.840.113741.1.13.1")
 """The extension in which a PCK certificate describes its platform."""
+
+MALFORMED: Final = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+    CryptographyDeprecationWarning,  # raised where warnings are errors
+)
+"""Whatever the parser of certificates and lists raises; several of these have no family in common."""
 
 
 def load_certificate(der: bytes) -> x509.Certificate:
@@ -27,7 +48,8 @@ def load_certificate(der: bytes) -> x509.Certificate:
         # These are parsed when they are looked at, and no sooner.
         _ = certificate.extensions, certificate.subject, certificate.issuer, certificate.not_valid_after_utc
         public_key(certificate)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        _require_positive(certificate.serial_number)
+    except MALFORMED as error:
         raise ValueError("not an X.509 certificate for a key on P-256") from error
     return certificate
 
@@ -44,7 +66,7 @@ def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
     """Whether the issuer's name and key vouch for the certificate; dates and extensions are not looked at."""
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
+    except (InvalidSignature, *MALFORMED):
         return False
     return True
 
@@ -63,3 +85,8 @@ def common_name(certificate: x509.Certificate) -> str:
 def is_pck(certificate: x509.Certificate) -> bool:
     """Whether this is the certificate of a platform: it has the SGX extension."""
     return any(extension.oid == SGX_EXTENSION for extension in certificate.extensions)
+
+
+def _require_positive(serial_number: int) -> None:
+    if serial_number <= 0:
+        raise ValueError("the serial number is not positive")

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from cryptography import x509
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from attestation.certificates import load_certificate
+from attestation.certificates import MALFORMED, load_certificate
 from attestation.quote import split_chain
 from protocol.documents import Collateral
 from protocol.errors import AttestationError
@@ -211,7 +211,7 @@ def _crl(name: str, encoded: str) -> Crl:
         expires = found.next_update_utc
         extensions = found.extensions
         _ = found.issuer
-    except (ValueError, x509.DuplicateExtension) as error:
+    except MALFORMED as error:
         raise _refusal(name, "not a certificate revocation list in DER") from error
     if expires is None:
         raise _refusal(name, "without a date of its next update")
