@@ -344,7 +344,9 @@ class Scene:
         return must(self.member(0, "analyst").get(f"/v1/runs/{run}")).json()
 
 
-def call(url: str, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> httpx.Response:
+def call(
+    url: str, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+) -> httpx.Response:
     """Send canonical JSON, a document, or bytes."""
     if isinstance(body, Document):
         body = canonical_bytes(body.model_dump(mode="json"))
@@ -387,5 +389,3 @@ def wait_until(condition: Any, seconds: float = 20.0) -> Any:
 
 def envelope_of(answer: httpx.Response) -> Envelope:
     return Envelope.from_bytes(answer.content)
-
-

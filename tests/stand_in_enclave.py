@@ -31,7 +31,7 @@ from protocol.container import PartOpener
 from protocol.documents.attested import CommitRequest, ReleaseCommit
 from protocol.documents.outputs import Refusal, ReleasedOutput
 from protocol.dsse import Unverified, sign
-from protocol.errors import AccessDenied
+from protocol.errors import AccessDenied, SealroomError
 from protocol.governance import require_quorum, verify_proposal
 
 SECRET = "subject LUNG-0042 aged 74"
@@ -82,7 +82,10 @@ def main(mode: str) -> int:
         case "print":
             print(SECRET * 1000)
             print(SECRET * 1000, file=sys.stderr)
-    relay.deliver(play(relay, attester, lambda fence: _after_keys(mode, fence, relay)))
+    try:
+        relay.deliver(play(relay, attester, lambda fence: _after_keys(mode, fence, relay)))
+    except SealroomError as error:
+        relay.fail(error)
     return 0
 
 

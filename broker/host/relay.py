@@ -33,6 +33,18 @@ _KEY = "[0-9a-f]{64}"
 _PASSED_HEADERS = ("content-type", "content-length")
 
 
+class _TokenError(AccessDenied):
+    http_status = 401
+
+
+class _RouteError(StorageError):
+    http_status = 404
+
+
+class _SizeError(DocumentError):
+    http_status = 413
+
+
 @dataclass(frozen=True, slots=True)
 class RelayRoute:
     """A request that an enclave may make; ``ends`` names the run's state if the broker accepts it."""
@@ -92,7 +104,7 @@ class Relay:
     async def _answer(self, request: Request, stack: AsyncExitStack) -> Response:
         given = request.headers.get("authorization", "").encode()
         if not secrets.compare_digest(given, self._authorization):
-            raise AccessDenied("RELAY_TOKEN", "This is not the token of this run's relay.")
+            raise _TokenError("RELAY_TOKEN", "This is not the token of this run's relay.")
         method, path = request.method, request.url.path
         if (method, path) == ("GET", "/assignment"):
             body = canonical_bytes(self._assignment.model_dump(mode="json"))
@@ -103,7 +115,7 @@ class Relay:
         for route in self._routes:
             if route.method == method and route.path.fullmatch(path):
                 return await self._pass_on(request, route, path, stack)
-        raise StorageError("ROUTE_UNKNOWN", "The relay passes on nothing of this kind.")
+        raise _RouteError("ROUTE_UNKNOWN", "The relay passes on nothing of this kind.")
 
     async def _pass_on(self, request: Request, route: RelayRoute, path: str, stack: AsyncExitStack) -> Response:
         body = await _read(request, route.max_request)
@@ -119,7 +131,7 @@ async def _read(request: Request, limit: int) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
-            raise DocumentError("SIZE", f"The body has more than {limit} bytes, which is the most that is passed on.")
+            raise _SizeError("SIZE", f"The body has more than {limit} bytes, which is the most that is passed on.")
     return bytes(body)
 
 

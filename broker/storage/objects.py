@@ -1,8 +1,8 @@
 """The object store: sealed parts and result bundles, one object each, written once.
 
 obstore's local store writes a file under a temporary name and links it into place, so nobody sees half an object and
-``mode="create"`` refuses a second writer. In that mode obstore holds the whole object in memory before it writes, 16 MiB
-for a part; ``broker.uploads`` bounds how many come in at once. And it does not flush (strace shows no fsync), so
+``mode="create"`` refuses a second writer. In that mode obstore holds the whole object in memory before it writes: 16
+MiB for a part; ``broker.uploads`` bounds how many come in at once. And it does not flush (strace shows no fsync), so
 ``_make_durable`` flushes file and folders before anything is acknowledged: what was acknowledged survives a power cut.
 """
 
