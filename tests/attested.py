@@ -52,6 +52,9 @@ def policy(name: str = "appraisal.simulated.toml") -> AppraisalPolicy:
     return load_policy((manifests_folder() / "clinical" / name).read_text("utf-8"))
 
 
+SIMULATED_POLICY = policy()
+
+
 def changed(**parts: dict[str, Any]) -> AppraisalPolicy:
     """The simulated policy with fields of its tables replaced: ``changed(platform={"smt": "off"})``."""
     found = policy()
@@ -65,7 +68,9 @@ def claims(**fields: Any) -> RuntimeClaims:
     return RuntimeClaims(encryption=encode_base64(bytes(1216)), signing="ee" * 32, **{**given, **fields})
 
 
-def evidence(conditions: Conditions | None = None, *, at: datetime = NOW, made: RuntimeClaims | None = None) -> Evidence:
+def evidence(
+    conditions: Conditions | None = None, *, at: datetime = NOW, made: RuntimeClaims | None = None
+) -> Evidence:
     made = made or claims()
     quote = platform(conditions).quote(MEASUREMENT, made.report_data)
     return Evidence(claims=made, quote=encode_base64(quote), collateral=platform(conditions).collateral(at))
@@ -84,7 +89,7 @@ def with_collateral(conditions: Conditions | None = None, **fields: Any) -> Evid
 def appraise(
     made: Evidence | Conditions | None = None,
     *,
-    policy: AppraisalPolicy = policy(),
+    policy: AppraisalPolicy = SIMULATED_POLICY,
     roots: tuple[HardwareRoot, ...] | None = None,
     expected: Expected = EXPECTED,
     at: datetime = NOW,

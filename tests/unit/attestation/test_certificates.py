@@ -1,0 +1,90 @@
+import warnings
+
+import attested
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from attestation.certificates import common_name, in_date, is_issued_by, is_pck, load_certificate
+
+CERTIFICATES = attested.keys().certificates
+LEAF = CERTIFICATES["pck"].public_bytes(Encoding.DER)
+
+
+def make(names=("one",), key=None):
+    """A certificate that signs itself, with these common names."""
+    key = key or ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name) for name in names])
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), 7, attested.NOW, attested.NOW)
+    digest = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    return builder.sign(key, digest)
+
+
+def test_a_certificate_is_read():
+    assert load_certificate(LEAF) == CERTIFICATES["pck"]
+
+
+@pytest.mark.parametrize("key", [ec.generate_private_key(ec.SECP384R1()), ed25519.Ed25519PrivateKey.generate()])
+def test_other_keys_are_refused(key):
+    with pytest.raises(ValueError, match="P-256"):
+        load_certificate(make(key=key).public_bytes(Encoding.DER))
+
+
+def test_trailing_bytes_and_garbage_are_refused():
+    for der in (LEAF + b"\0", LEAF[:-1], b"", b"garbage"):
+        with pytest.raises(ValueError, match=r"not an X\.509 certificate"):
+            load_certificate(der)
+
+
+def altered(name, old, new):
+    der = CERTIFICATES[name].public_bytes(Encoding.DER)
+    assert old in der
+    return der.replace(old, new, 1)
+
+
+def test_what_is_only_parsed_when_looked_at_is_refused_as_well():
+    bad_version = altered("pck", b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x6a")
+    twice_the_same_extension = altered("pck", b"\x06\x03\x55\x1d\x0e", b"\x06\x03\x55\x1d\x23")
+    broken_name = altered("pck", b"SIMULATED SEALROOM", b"SIM\xff\xfeATED SEALROOM")
+    for der in (bad_version, twice_the_same_extension, broken_name):
+        with pytest.raises(ValueError, match=r"not an X\.509 certificate"):
+            load_certificate(der)
+
+
+def test_a_serial_number_is_positive_whether_warnings_are_errors_or_not():
+    serial = make().public_bytes(Encoding.DER).replace(b"\x02\x01\x07", b"\x02\x01\x87", 1)
+    with pytest.raises(ValueError, match=r"not an X\.509 certificate"):
+        load_certificate(serial)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(ValueError, match=r"not an X\.509 certificate"):
+            load_certificate(serial)
+
+
+def test_who_issued_whom():
+    assert is_issued_by(CERTIFICATES["pck"], CERTIFICATES["intermediate"])
+    assert not is_issued_by(CERTIFICATES["pck"], CERTIFICATES["root"])
+    assert not is_issued_by(CERTIFICATES["pck"], attested.other_keys().certificates["intermediate"])
+
+
+def test_dates_include_both_ends():
+    certificate = CERTIFICATES["pck"]
+    start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    second = attested.timedelta(seconds=1)
+    assert in_date(certificate, start)
+    assert in_date(certificate, end)
+    assert not in_date(certificate, start - second)
+    assert not in_date(certificate, end + second)
+
+
+def test_common_names():
+    assert common_name(make()) == "one"
+    for certificate in (make(()), make(("SGX PCK Certificate", "two"))):
+        assert common_name(certificate) == "(no single common name)"
+
+
+def test_only_the_leaf_describes_a_platform():
+    assert [name for name, certificate in CERTIFICATES.items() if is_pck(certificate)] == ["pck"]
