@@ -1,5 +1,6 @@
 """HTTP to a broker: bounded answers, problem objects as errors, tokens from a member's own key."""
 
+import re
 import secrets
 import time
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,7 @@ EARLY_SECONDS = 30
 """A token is renewed this long before it runs out."""
 TRIES = 4
 Body = bytes | Iterable[bytes]
+_ADDRESS = re.compile(r"(?:https://[^/?#@\s]+|http://(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?)/?")
 
 
 class Caller:
@@ -53,7 +55,7 @@ class Transport:
     """Requests to one broker. Errors of the broker are raised as the errors they were there."""
 
     def __init__(self, address: str, caller: Caller | None = None) -> None:
-        if not address.startswith(("https://", "http://127.0.0.1", "http://localhost", "http://[::1]")):
+        if _ADDRESS.fullmatch(address) is None:
             raise TransportError(
                 "ADDRESS", "A broker's address begins with https://; http:// is for this machine only."
             )

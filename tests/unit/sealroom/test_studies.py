@@ -1,0 +1,142 @@
+"""What this institution makes of a study that somebody else assembled."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import factories
+import pytest
+from factories import make_study
+
+from protocol.documents.study import Contract
+from protocol.dsse import Unverified, sign
+from protocol.errors import AccessDenied, AnalysisError, DocumentError
+from protocol.presets import PRESETS
+from protocol.types import format_time
+from sealroom.studies import judge_study, pack_bytes, read_pack
+from sealroom.trust import InstitutionPin, MeasurementPin, Trust, custodian_pin
+from sealroom.words import contract_fields, contract_words, released_as
+
+RECIPE = {
+    "outputs": ("cox",),
+    "parameters": {"time": "time", "event": "status", "event_level": "2", "covariates": ("age",)},
+}
+OUTPUT = {"labels": ("age (per a)",)}
+
+
+def pins(study, **changes):
+    trust = Trust(
+        institutions=tuple(InstitutionPin(short=p.institution.document.short, root=p.key) for p in study.parties),
+        measurements=(MeasurementPin(profile="clinical", measurement=factories.MEASUREMENT),),
+        custodians=(custodian_pin(study.custodian.keys.signing, study.custodian.encryption.public_bytes()),),
+    )
+    return trust.model_copy(update=changes)
+
+
+def fitting(**contract):
+    """A study whose contract has the labels that the installed analysis plans."""
+    study = make_study(owners=2, recipe=RECIPE, contract={"simulation": False} | contract)
+    outputs = tuple(output.model_copy(update=OUTPUT) for output in study.contract.document.outputs)
+    changed = study.contract.document.model_copy(update={"outputs": outputs})
+    signed = sign(changed, study.parties[0].people["analyst"].contract)
+    approvals = tuple(factories.approve(signed, party) for party in study.parties)
+    return replace(study, contract=signed, approvals=approvals)
+
+
+@pytest.fixture(scope="module")
+def study():
+    return fitting()
+
+
+def judged(study, trust, **more):
+    own = study.parties[0].key
+    return judge_study(study.pack, trust, own_root=own, current=False, **more)
+
+
+def test_a_study_that_is_pinned_speaks_in_plain_words(study):
+    found = judged(study, pins(study))
+    assert found.unanchored == ()
+    words = contract_words(found)
+    for party in study.parties:
+        assert party.institution.document.name in words
+    for manifest in (dataset.manifest for dataset in study.datasets):
+        assert manifest.document.short in words
+    assert "cox (regression)" in words
+    assert study.contract.document.expires in words
+    assert contract_fields(found)["words"] == words
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"institutions": ()}, "institution"),
+        ({"measurements": ()}, "measurement"),
+        ({"custodians": ()}, "custodian"),
+    ],
+)
+def test_what_is_not_pinned_comes_first_and_stops_an_approval(study, changes, word):
+    found = judged(study, pins(study, **changes))
+    assert any(word in item for item in found.unanchored)
+    first = contract_words(found).splitlines()
+    assert any(line.startswith("UNANCHORED") and word in line for line in first[:4])
+    with pytest.raises(AccessDenied) as caught:
+        found.require_anchored()
+    assert caught.value.code == "UNANCHORED"
+
+
+def test_the_own_institution_needs_no_pin(study):
+    own = study.parties[0].key
+    trust = pins(study)
+    others = tuple(pin for pin in trust.institutions if pin.root != own)
+    assert judged(study, trust.model_copy(update={"institutions": others})).unanchored == ()
+
+
+def test_labels_that_the_analysis_would_not_release_are_refused(study):
+    contract = study.contract.document
+    output = contract.outputs[0]
+    forged = contract.model_copy(update={"outputs": (output.model_copy(update={"labels": ("another label",)}),)})
+    envelope = sign(forged, study.parties[0].people["analyst"].contract).envelope
+    pack = study.repack(contract=envelope, approvals=())
+    with pytest.raises(AnalysisError) as caught:
+        judge_study(pack, pins(study), own_root=study.parties[0].key, current=False)
+    assert caught.value.code == "PLAN_DIFFERS"
+
+
+def test_a_swapped_recipe_or_dataset_is_refused(study):
+    other = make_study(owners=2, recipe=RECIPE)
+    for changes in (
+        {"recipe": other.recipe.envelope},
+        {"manifests": tuple(dataset.manifest.envelope for dataset in other.datasets)},
+        {"contract": other.contract.envelope},
+    ):
+        with pytest.raises((DocumentError, AccessDenied)):
+            judge_study(study.repack(**changes), pins(study), own_root=study.parties[0].key, current=False)
+
+
+def test_an_expired_contract_may_be_read_but_not_approved(study):
+    ended = format_time(datetime.now(UTC) - timedelta(seconds=1))
+    begun = format_time(datetime.now(UTC) - timedelta(days=9))
+    stale = fitting(expires=ended, created=begun)
+    assert judged(stale, pins(stale)).unanchored == ()
+    with pytest.raises(AccessDenied) as caught:
+        judge_study(stale.pack, pins(stale), own_root=stale.parties[0].key, current=True)
+    assert caught.value.code == "EXPIRED"
+
+
+def test_a_study_travels_as_canonical_bytes(study):
+    assert read_pack(pack_bytes(study.pack)) == study.pack
+    with pytest.raises(DocumentError):
+        read_pack(pack_bytes(study.pack)[:-1])
+    assert Unverified.parse(study.pack.contract, Contract).claimed == study.contract.document
+
+
+@pytest.mark.parametrize("kind", ["counts", "regression", "test", "survival"])
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_each_kind_of_output_says_its_smallest_number(kind, preset):
+    assert str(PRESETS[preset].k) in released_as(kind, PRESETS[preset])
+
+
+def test_simulation_is_the_first_word(study):
+    simulated = fitting(simulation=True)
+    found = judged(simulated, pins(simulated))
+    assert contract_words(found).startswith("SIMULATED")
+    assert "the root of a simulated platform" in found.unanchored
