@@ -92,6 +92,8 @@ class Endorsements:
     crl_chain: tuple[bytes, ...]
     fmspc: bytes
     pce_id: bytes
+    tcb_evaluation: int
+    qe_evaluation: int
 
     @property
     def expires(self) -> datetime:
@@ -151,6 +153,8 @@ def read_endorsements(collateral: Collateral) -> Endorsements:
         crl_chain=_chain("PCK CRL issuer chain", collateral.pck_crl_issuer_chain),
         fmspc=bytes.fromhex(tcb_info.fmspc),
         pce_id=bytes.fromhex(tcb_info.pceId),
+        tcb_evaluation=tcb_info.tcbEvaluationDataNumber,
+        qe_evaluation=qe_identity.tcbEvaluationDataNumber,
     )
 
 

@@ -26,6 +26,7 @@ from attestation.verifier import appraise as judge
 from protocol.documents import AttestationResult, Collateral, CustodianNonce, Evidence, RuntimeClaims
 from protocol.types import decode_base64, encode_base64
 
+DAY = timedelta(days=1)
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 MEASUREMENT = "ab" * 32
 NONCE = CustodianNonce(custodian="aa" * 32, nonce="bb" * 32)
@@ -65,7 +66,8 @@ def changed(**parts: dict[str, Any]) -> AppraisalPolicy:
 
 def claims(**fields: Any) -> RuntimeClaims:
     given = {"profile": "clinical", "run": "cc" * 16, "contract": "dd" * 32, "nonces": (NONCE, OTHER_NONCE)}
-    return RuntimeClaims(encryption=encode_base64(bytes(1216)), signing="ee" * 32, **{**given, **fields})
+    given |= {"encryption": encode_base64(bytes(1216)), "signing": "ee" * 32}
+    return RuntimeClaims(**{**given, **fields})
 
 
 def evidence(
@@ -74,6 +76,13 @@ def evidence(
     made = made or claims()
     quote = platform(conditions).quote(MEASUREMENT, made.report_data)
     return Evidence(claims=made, quote=encode_base64(quote), collateral=platform(conditions).collateral(at))
+
+
+def evidence_of(forged: Platform) -> Evidence:
+    """Evidence of any platform, under its own collateral."""
+    made = claims()
+    quote = forged.quote(MEASUREMENT, made.report_data)
+    return Evidence(claims=made, quote=encode_base64(quote), collateral=forged.collateral(NOW))
 
 
 def with_quote(change: Callable[[bytes], bytes], conditions: Conditions | None = None) -> Evidence:
@@ -100,11 +109,12 @@ def appraise(
 
 
 @contextmanager
-def refused(code: str, *failing: str) -> Iterator[None]:
+def refused(code: str, *failing: str, words: str = "") -> Iterator[None]:
     """Assert that appraisal fails with ``code``, and that exactly the claims named ``failing`` do not hold, if any are."""
     with pytest.raises(AppraisalRefused) as caught:
         yield
     assert caught.value.code == code, caught.value
+    assert words in caught.value.detail
     if failing:
         assert caught.value.result is not None
         assert [line.claim for line in caught.value.result.claims if line.holds == "no"] == list(failing)

@@ -1,6 +1,6 @@
 """The few DER encodings that Intel's SGX certificate extension needs."""
 
-__all__ = ["enumerated", "false", "integer", "object_identifier", "octets", "sequence"]
+__all__ = ["boolean", "enumerated", "integer", "object_identifier", "octets", "sequence"]
 
 _SHORT = 0x80
 
@@ -20,9 +20,9 @@ def enumerated(value: int) -> bytes:
     return _tagged(0x0A, bytes([value]))
 
 
-def false() -> bytes:
-    """Encode the BOOLEAN false."""
-    return _tagged(0x01, b"\x00")
+def boolean(*, value: bool) -> bytes:
+    """Encode a BOOLEAN."""
+    return _tagged(0x01, b"\xff" if value else b"\x00")
 
 
 def octets(data: bytes) -> bytes:

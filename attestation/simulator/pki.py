@@ -125,8 +125,10 @@ def _issue(
     keys: dict[str, ec.EllipticCurvePrivateKey],
     issuer: x509.Certificate | None,
     span: tuple[datetime, datetime],
+    *,
+    set_flags: bool = False,
 ) -> x509.Certificate:
-    """Issue the certificate of one key, under ``issuer`` or by itself."""
+    """Issue the certificate of one key, under ``issuer`` or by itself; ``set_flags`` states SMT and the like."""
     subject = x509.Name(
         [
             x509.NameAttribute(NameOID.COMMON_NAME, common_name),
@@ -154,7 +156,9 @@ def _issue(
     )
     if name == "pck":
         builder = builder.add_extension(
-            x509.UnrecognizedExtension(x509.ObjectIdentifier(_SGX_EXTENSION), _sgx_extension(keys["pck"])),
+            x509.UnrecognizedExtension(
+                x509.ObjectIdentifier(_SGX_EXTENSION), _sgx_extension(keys["pck"], set_flags=set_flags)
+            ),
             critical=False,
         )
     return builder.sign(keys[signer], hashes.SHA256())
@@ -179,7 +183,7 @@ def _key_usage(*, authority: bool) -> x509.KeyUsage:
     )
 
 
-def _sgx_extension(pck: ec.EllipticCurvePrivateKey) -> bytes:
+def _sgx_extension(pck: ec.EllipticCurvePrivateKey, *, set_flags: bool) -> bytes:
     """Encode Intel's SGX extension: platform, TCB components, PCE, family, type, instance, configuration."""
 
     def entry(suffix: str, value: bytes) -> bytes:
@@ -189,7 +193,7 @@ def _sgx_extension(pck: ec.EllipticCurvePrivateKey) -> bytes:
     platform = hashlib.sha256(b"sealroom simulated platform\x00" + point).digest()
     components = [entry(f"2.{number}", der.integer(svn)) for number, svn in enumerate(CPU_SVN, start=1)]
     tcb = der.sequence(*components, entry("2.17", der.integer(PCE_SVN)), entry("2.18", der.octets(CPU_SVN)))
-    configuration = der.sequence(*(entry(f"7.{number}", der.false()) for number in (1, 2, 3)))
+    configuration = der.sequence(*(entry(f"7.{number}", der.boolean(value=set_flags)) for number in (1, 2, 3)))
     return der.sequence(
         entry("1", der.octets(platform[:16])),
         entry("2", tcb),

@@ -39,7 +39,6 @@ class _Part(BaseModel):
 class _Tcb(_Part):
     status: _Word
     advisory_ids: tuple[_Word, ...]
-    eval_data_number: int
 
 
 class _Pck(_Part):
@@ -60,7 +59,6 @@ class _QeLevel(_Part):
 
 class _Qe(_Part):
     tcb_level: _QeLevel
-    tcb_eval_data_number: int
 
 
 class _Claims(_Part):
@@ -79,9 +77,7 @@ class LibraryClaims:
     pce_id: bytes
     tcb_status: str
     advisories: tuple[str, ...]
-    tcb_evaluation: int
     qe_status: str
-    qe_evaluation: int
     smt: str
     dynamic_platform: str
     cached_keys: str
@@ -115,9 +111,7 @@ def verify_with_library(quote: bytes, collateral: Collateral, root: HardwareRoot
         pce_id=bytes(found.platform.pck.pce_id),
         tcb_status=found.tcb.status,
         advisories=found.tcb.advisory_ids,
-        tcb_evaluation=found.tcb.eval_data_number,
         qe_status=found.qe.tcb_level.tcbStatus,
-        qe_evaluation=found.qe.tcb_eval_data_number,
         smt=found.platform.pck.smt_enabled,
         dynamic_platform=found.platform.pck.dynamic_platform,
         cached_keys=found.platform.pck.cached_keys,

@@ -57,9 +57,11 @@ def check_platform(
     )
     yield _advisories(claims, policy)
     yield _same("QE_STATUS", "quoting enclave's status", UNKNOWN if claims is None else claims.qe_status, "UpToDate")
-    found = claims.tcb_evaluation if claims else None
+    # The library gives the smaller of the two numbers as that of the TCB information, so they are read from the items.
+    verified = endorsements if claims else None
+    found = verified.tcb_evaluation if verified else None
     yield _at_least("TCB_EVALUATION", "TCB evaluation number", found, policy.minimum_tcb_evaluation)
-    found = claims.qe_evaluation if claims else None
+    found = verified.qe_evaluation if verified else None
     yield _at_least("QE_EVALUATION", "QE evaluation number", found, policy.minimum_qe_evaluation)
     for claim, shown, rule in (
         ("SMT", claims.smt if claims else UNKNOWN, policy.smt),
