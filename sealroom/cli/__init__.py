@@ -9,7 +9,7 @@ import os
 import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 import typer.core
@@ -88,15 +88,16 @@ class LazyGroup(typer.core.TyperGroup):
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
     given = sys.argv[1:] if arguments is None else arguments
-    group = LazyGroup(
-        name="sealroom",
+    root = typer.Typer(
+        cls=LazyGroup,
         help="A clean room for biomedical partners: compute together on data that nobody shows.",
         epilog=EPILOG,
         no_args_is_help=True,
         rich_markup_mode=None,
     )
+    root.callback()(_root)
     try:
-        group.main(args=given, prog_name="sealroom")
+        get_command(root)(args=given, prog_name="sealroom")
     except SealroomError as error:
         _report(error, as_json="--json" in given)
         sys.exit(error.exit_code)
@@ -108,6 +109,24 @@ def main(arguments: list[str] | None = None) -> None:
         unexpected = SealroomError("INTERNAL", f"Unexpected {kind}; set SEALROOM_DEBUG=1 to see where, and report it.")
         _report(unexpected, as_json="--json" in given)
         sys.exit(unexpected.exit_code)
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer hands the option's value on
+    if wanted:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"sealroom {version('sealroom')}\n")
+        raise typer.Exit
+
+
+def _root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a noun; ``--version`` has ended the program by now."""
+    del version
 
 
 def _report(error: SealroomError, *, as_json: bool) -> None:
