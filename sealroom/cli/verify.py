@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from protocol.documents.receipt import MAX_BUNDLE
-from sealroom.cli.options import AsJson
+from sealroom.cli.options import AsJson, examples
 from sealroom.cli.output import print_json, print_text, say
 from sealroom.files import read_bounded
 from sealroom.trust import load_trust
@@ -15,23 +15,28 @@ from sealroom.verification import Check, VerificationFailed, VerifiedBundle, ver
 
 __all__ = ["BundleFile", "TrustFile", "print_checks", "verify"]
 
-BundleFile = Annotated[Path, typer.Argument(help="The result bundle, NAME.sealroom.")]
+BundleFile = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The result bundle, NAME.sealroom.")]
 TrustFile = Annotated[
     Path, typer.Option("--trust", help="Your pins: a trust.toml that you keep, never one that came with a bundle.")
 ]
 MARKS = {"holds": "ok", "unanchored": "UNANCHORED", "fails": "FAILS"}
 
 
-def verify(bundle: BundleFile, trust: TrustFile, *, as_json: AsJson = False) -> None:
-    r"""Verify a result bundle, offline, and print every check with what it found.
+verify = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@verify.command(
+    "verify",
+    epilog=examples(
+        "verify lung.sealroom --trust trust.toml",
+        "verify lung.sealroom --trust trust.toml --json",
+    ),
+)
+def verify_file(bundle: BundleFile, trust: TrustFile, *, as_json: AsJson = False) -> None:
+    """Verify a result bundle, offline, and print every check with what it found.
 
     Exit status 0 only if every check holds; 3 where they hold but rest on something that you have not pinned; else that
-    of the check that fails: 4 document, 5 attestation, 6 access.
-
-    \b
-    Examples:
-      sealroom verify lung.sealroom --trust trust.toml
-      sealroom verify lung.sealroom --trust trust.toml --json
+    of the check that fails: 4 document, 5 attestation, 6 access. No network, no keys and no home are used.
     """
     pins = load_trust(trust)
     data = read_bounded(bundle, MAX_BUNDLE)
