@@ -149,6 +149,15 @@ def test_verify_needs_no_network_no_home_and_no_service_code(files):
     assert not (files / "nowhere").exists()
 
 
+@pytest.mark.parametrize("command", [("verify",), ("result", "fetch"), ("result", "open")], ids=" ".join)
+def test_help_ends_with_examples(capsys, command):
+    status, out, _ = run(capsys, *command, "--help")
+    assert status == 0
+    shown = [line.strip() for line in out.rpartition("Examples:\n")[2].strip().splitlines()]
+    assert len(shown) == 2
+    assert all(line.startswith(" ".join(("sealroom", *command))) for line in shown)
+
+
 def open_result(capsys, home, bundle, out, *flags):
     return run(
         capsys,
