@@ -4,9 +4,9 @@ The rules are judged on the design without the rows of each coalition of recipie
 
 - subjects, events and subjects without the event: at least k each;
 - residual degrees of freedom at least 10; parameters at most a tenth of the subjects;
-- every column with two values, and the reference level of every category: at least k subjects on each side. (Without
-  the check of the reference, all contrasts could be against two people.);
-- every other column: at least k subjects away from its commonest value, so that it is no dummy in disguise;
+- every column, and the reference level of every category: at least k subjects away from the commonest value. In a
+  column of two values that is the smaller side; a column of more values is no dummy in disguise. Without the check of
+  the reference level all contrasts could be against two people;
 - maximum leverage at most 0.5: no column, and no combination of columns, singles out a subject.
 """
 
@@ -35,7 +35,6 @@ MIN_RESIDUAL_DF = 10
 SUBJECTS_PER_PARAMETER = 10
 MAX_LEVERAGE = 0.5
 _RANK_TOLERANCE = 1e-9
-_TWO_VALUES = 2
 
 
 def release_regression(raw: RawRegression, preset: GatePreset, against: Coalitions) -> Regression:
@@ -111,9 +110,9 @@ def _judge(design: Design, coalition: frozenset[Key], k: int) -> None:
 
 
 def _minority(column: Floats | Bools) -> int:
-    """Subjects on the smaller side of a column with two values, or away from the commonest of more values."""
+    """Subjects away from the commonest value: of two values, those on the smaller side."""
     counts = np.unique(column, return_counts=True)[1]
-    return int(counts.min()) if len(counts) == _TWO_VALUES else int(counts.sum() - counts.max())
+    return int(counts.sum() - counts.max())
 
 
 def _term(label: int, term: RawTerm) -> Term:

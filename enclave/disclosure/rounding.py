@@ -17,7 +17,10 @@ _MIDPOINT_BASE = 6
 
 
 def significant(value: float, digits: int) -> str:
-    """Round to significant digits: ``significant(0.0110667645600735, 4) == "0.01107"``.
+    """Round to significant digits.
+
+    >>> significant(0.0110667645600735, 4), significant(9.9996, 4), significant(123456.0, 4)
+    ('0.01107', '10.00', '123500')
 
     Below 1e-18 the released form holds no digit, so fewer digits, down to "0", are kept there.
 
@@ -53,7 +56,11 @@ def to_base(count: int, base: int) -> int:
 
 
 def midpoint(count: int) -> int:
-    """Round a count to the middle of its six: 1-6 are 3, 7-12 are 9, and so on; 0 stays 0 (OpenSAFELY's midpoint 6)."""
+    """Round a count to the middle of its six; 0 stays 0 (OpenSAFELY's midpoint 6).
+
+    >>> [midpoint(count) for count in (0, 1, 6, 7, 12, 117)]
+    [0, 3, 3, 9, 9, 117]
+    """
     return -(-count // _MIDPOINT_BASE) * _MIDPOINT_BASE - _MIDPOINT_BASE // 2 if count else 0
 
 

@@ -1,4 +1,8 @@
-"""Test statistics: the groups that a test compares must each be large enough, and so must their events."""
+"""Test statistics: the rule of the count table that the test compares.
+
+Of each group at least k subjects must have the event and at least k must not, by safe count. A statistic over fewer is
+a function of few subjects' outcomes, and one over a group in which all had the event says so of each of them.
+"""
 
 from enclave.analyses.results import RawTest
 from enclave.disclosure.rounding import p_value, significant
@@ -19,12 +23,13 @@ def release_statistic(raw: RawTest, preset: GatePreset, against: Coalitions) -> 
     Raises
     ------
     DisclosureRefused
-        ``GROUP`` where a group has too few subjects, with the event or in all; ``SHAPE``, ``NOT_FINITE``,
+        ``GROUP`` where too few of a group have, or have not, the event; ``SHAPE``, ``NOT_FINITE``,
         ``MAGNITUDE``.
     """
     if len(raw.groups) < _FEWEST_GROUPS:
         raise DisclosureRefused("SHAPE", "A test compares at least two groups.")
     for group in raw.groups:
-        if safe_count(group.subjects, against) < preset.k or safe_count(group.events, against) < preset.k:
-            raise DisclosureRefused("GROUP", "A group has too few subjects, or too few of them have the event.")
+        censored = group.subjects.minus(group.events)
+        if min(safe_count(group.events, against), safe_count(censored, against)) < preset.k:
+            raise DisclosureRefused("GROUP", "In a group too few subjects have the event, or too few have not.")
     return TestStatistic(label=0, statistic=significant(raw.statistic, DIGITS), df=raw.df, p=p_value(raw.p))

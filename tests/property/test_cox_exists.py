@@ -59,7 +59,7 @@ def outcome(matrix, time, event, strata, stratified):
 
 
 @pytest.mark.parametrize("stratified", [False, True])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(trial=trials())
 def test_fits_exist_where_they_should(stratified, trial):
     matrix, time, event, strata = trial

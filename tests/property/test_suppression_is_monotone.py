@@ -144,7 +144,7 @@ def curves(draw):
     )
 
 
-@settings(max_examples=300)
+@settings(max_examples=200, deadline=None)
 @given(curves(), recipients, presets)
 def test_between_released_times_k_subjects_leave_whoever_subtracts(made, receivers, preset):
     contributors, people, grid, raw = made
@@ -190,7 +190,7 @@ def regression(design):
     return RawRegression(terms, (-2.0, -1.0), design)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(designs(), recipients, presets, presets)
 def test_a_stricter_preset_never_shows_a_model_more(design, receivers, one, other):
     loose, strict = sorted((one, other), key=STRICTER.index)
@@ -199,7 +199,7 @@ def test_a_stricter_preset_never_shows_a_model_more(design, receivers, one, othe
         assert passes(lambda: release_regression(regression(design), loose, against))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(designs(), presets, st.integers(1, 200), st.integers(0, 2**32 - 1))
 def test_own_rows_never_help_a_recipient_to_a_model(design, preset, padding, seed):
     generator = np.random.default_rng(seed)

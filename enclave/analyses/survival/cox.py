@@ -75,6 +75,17 @@ def fit_cox(
     References
     ----------
     Cox (1972), JRSS B 34:187. Efron (1977), JASA 72:557. Therneau and Grambsch (2000), Modeling Survival Data, 3.5.
+
+    Examples
+    --------
+    Two events and one censored at the same time, one event with x = 1: Efron's score equation gives ln(6) / 2.
+
+    >>> import pandas as pd
+    >>> pooled = Pooled(pd.DataFrame(index=range(3)), np.zeros(3, dtype=int), ("owner",))
+    >>> coded = Coded(np.array([[1.0], [0.0], [0.0]]), np.empty((3, 0), dtype=bool))
+    >>> model = fit_cox(pooled, coded, np.full(3, 5.0), np.array([True, True, False]), ("x",), stratified=False)
+    >>> f"{model.terms[0].coefficient:.6f} {math.log(6) / 2:.6f}"
+    '0.895880 0.895880'
     """
     from statsmodels.duration.hazard_regression import PHReg
 

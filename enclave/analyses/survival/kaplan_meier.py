@@ -53,6 +53,15 @@ def estimate_curve(
     References
     ----------
     Kaplan and Meier (1958), JASA 53:457.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> pooled = Pooled(pd.DataFrame(index=range(4)), np.zeros(4, dtype=int), ("owner",))
+    >>> time, event = np.array([5.0, 8.0, 8.0, 20.0]), np.array([True, True, False, False])
+    >>> curve = estimate_curve(pooled, np.ones(4, dtype=bool), time, event, "all", [(7, "7 days"), (8, "8 days")])
+    >>> [(round(point.survival, 9), point.at_risk.total, point.left.total) for point in curve.points]
+    [(0.75, 3, 1), (0.5, 3, 3)]
     """
     from statsmodels.duration.survfunc import SurvfuncRight
 

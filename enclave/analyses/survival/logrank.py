@@ -62,6 +62,18 @@ def compare_survival(
     References
     ----------
     Mantel (1966), Cancer Chemother Rep 50:163. Peto and Peto (1972), JRSS A 135:185.
+
+    Examples
+    --------
+    Two subjects in each group, all with the event, the second group's after the first group's.
+
+    >>> import pandas as pd
+    >>> pooled = Pooled(pd.DataFrame(index=range(4)), np.zeros(4, dtype=int), ("owner",))
+    >>> first = np.array([True, True, False, False])
+    >>> time, event = np.array([1.0, 2.0, 3.0, 4.0]), np.ones(4, dtype=bool)
+    >>> test = compare_survival(pooled, [first, ~first], time, event, "test", stratified=False)
+    >>> f"{test.statistic:.4f} {(2 - 1 / 2 - 1 / 3) ** 2 / (1 / 4 + 2 / 9):.4f}"
+    '2.8824 2.8824'
     """
     from scipy.special import chdtrc
     from statsmodels.duration.survfunc import survdiff

@@ -52,6 +52,17 @@ def test_those_who_leave_at_a_time_count_on_both_sides():
     assert [time for time, _, _ in times((0.9, 90, 10))] == [0]
 
 
+@pytest.mark.parametrize(
+    "second",
+    [
+        (0.6, 72, 35),  # between the times 8 with time < t and 15 with time <= t
+        (0.6, 65, 28),  # 15 and 8
+    ],
+)
+def test_an_interval_counts_on_both_sides(second):
+    assert [time for time, _, _ in times((0.8, 80, 20), second, (0.4, 50, 60))] == [0, 2]
+
+
 def test_the_curve_stops_where_too_few_are_at_risk():
     found = times((0.8, 80, 20), (0.2, 9, 91), (0.1, 30, 95))
     assert [time for time, _, _ in found] == [0]
@@ -96,8 +107,8 @@ def test_a_statistic_leaves_rounded():
     assert (released.label, released.statistic, released.df, released.p) == (0, "10.33", 1, "0.0013")
 
 
-@pytest.mark.parametrize("small", [(9, 9), (50, 9)])
-def test_a_small_group_or_few_events_refuse_the_statistic(small):
+@pytest.mark.parametrize("small", [(9, 9), (50, 9), (50, 41), (50, 50)])
+def test_few_with_or_without_the_event_refuse_the_statistic(small):
     with pytest.raises(DisclosureRefused) as caught:
         statistic((100, 50), small)
     assert caught.value.code == "GROUP"

@@ -1,5 +1,7 @@
 """Defined behaviour of clinical.survival where data is not as one hopes."""
 
+from dataclasses import replace
+
 import lung
 import numpy as np
 import pytest
@@ -211,6 +213,19 @@ def test_only_events():
 
 def test_no_subject_without_missing_values():
     assert codes(simulated().assign(**{"ph.ecog": np.nan})) == dict.fromkeys(COX, "NO_SUBJECTS")
+
+
+def test_an_empty_cohort_adds_nothing():
+    frame = simulated()
+    a, b, c = lung.cohorts(frame)
+    results = lung.run([a, replace(b, frame=b.frame.iloc[:0]), c])
+    assert len(results["cox"].design.event) == 80
+    assert results["subjects"].cells[0].support.counts[lung.OWNERS["b"]] == 0
+
+
+def test_only_empty_cohorts():
+    empty = [replace(item, frame=item.frame.iloc[:0]) for item in lung.cohorts(simulated())]
+    assert set(lung.run(empty).values()) == {Unavailable("NO_SUBJECTS")}
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
