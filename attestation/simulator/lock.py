@@ -20,11 +20,11 @@ def main(arguments: list[str]) -> int:
     for file in sorted((options.root / "manifests").glob("*/profile.toml")):
         lock = file.with_name(LOCK_NAME)
         wanted = render_lock(compute_lock(options.root, load_profile(options.root, file.parent.name)))
-        found = lock.read_text("utf-8") if lock.is_file() else ""
+        found = lock.read_bytes().decode("utf-8") if lock.is_file() else ""
         if found == wanted:
             continue
         if options.write:
-            lock.write_text(wanted, "utf-8")
+            lock.write_bytes(wanted.encode())
             continue
         status = 1
         changed = sorted({line.split("  ")[1] for line in set(found.splitlines()) ^ set(wanted.splitlines())})

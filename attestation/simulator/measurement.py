@@ -35,7 +35,7 @@ def measure(profile: str, root: Path) -> Digest:
     """
     lock = profile_folder(root, profile) / LOCK_NAME
     try:
-        paths = set(parse_lock(lock.read_text("utf-8")))
+        paths = set(parse_lock(lock.read_bytes().decode("utf-8")))
     except (OSError, UnicodeDecodeError) as error:
         raise AttestationError("TRUSTED_FILES", f"Profile {profile} has no readable {LOCK_NAME}.") from error
     for folder in load_profile(root, profile).folders:
