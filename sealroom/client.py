@@ -30,6 +30,7 @@ from sealroom.keystore import Keystore, Passphrase
 from sealroom.listing import ContractEntry, DatasetEntry, Listing, RecipeEntry, RunEntry
 from sealroom.party import Party, acting
 from sealroom.registry import envelope_of, known_institutions
+from sealroom.serials import require_not_older
 from sealroom.studies import MAX_STUDY, Judged, judge_study, read_pack
 from sealroom.transport import Transport
 from sealroom.trust import Trust
@@ -168,7 +169,12 @@ class Client:
         else:
             data = self.broker.get(f"/v1/contracts/{self.contract_name(named)}/study", limit=MAX_STUDY)
             pack = read_pack(data)
-        return judge_study(pack, self._trust, own_root=self._party.root, current=current)
+        judged = judge_study(pack, self._trust, own_root=self._party.root, current=current)
+        if current:  # what is to be signed rests on members as they are now
+            pinned = {pin.root for pin in self._trust.institutions}
+            known = [found for root, found in judged.study.institutions.items() if root in pinned]
+            require_not_older(self.home, known)
+        return judged
 
     def submit(self, pack: StudyPack) -> None:
         """Bring a proposal's recipe and contract to the broker."""

@@ -7,6 +7,7 @@
     trust.toml         its pins
     custodians/        public keys of pinned custodians
     keys/              private keys, each in a file of its own, sealed under the passphrase
+    serials.json       newest serial seen of each institution
     lineages/          which versions of which dataset were sealed
 """
 

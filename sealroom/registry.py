@@ -6,11 +6,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from protocol.documents.institution import Institution
-from protocol.dsse import Envelope, Verified
-from protocol.errors import AccessDenied, TransportError
+from protocol.dsse import Envelope, Unverified, Verified
+from protocol.errors import TransportError
 from protocol.governance import verify_institution
 from protocol.types import Key
 from sealroom.home import Home
+from sealroom.serials import require_not_older
 from sealroom.transport import MAX_LIST, Transport
 from sealroom.trust import Trust
 
@@ -43,6 +44,8 @@ def known_institutions(broker: Transport, home: Home, trust: Trust) -> Mapping[K
     ------
     DocumentError
         Where an institution does not verify under its own root.
+    AccessDenied
+        ``SERIAL`` where the broker shows an older one than before.
     """
     own = home.institution()
     found = {own.document.root: own}
@@ -50,10 +53,11 @@ def known_institutions(broker: Transport, home: Home, trust: Trust) -> Mapping[K
     if not isinstance(answer, list):
         raise TransportError("ANSWER_SHAPE", "The broker answered with something that is not a list of institutions.")
     for item in answer:
-        institution = verify_institution(envelope_of(item))
-        root = institution.document.root
+        envelope = envelope_of(item)
+        root = Unverified.parse(envelope, Institution).claimed.root
         if root != own.document.root and trust.institution(root) is not None:
-            found[root] = institution
+            found[root] = verify_institution(envelope)
+    require_not_older(home, found.values())
     return found
 
 
@@ -65,14 +69,3 @@ def envelope_of(item: Any) -> Envelope:  # noqa: ANN401 - any JSON value
         return Envelope.model_validate_json(json.dumps(item))
     except ValidationError as error:
         raise TransportError("ANSWER_SHAPE", "The broker answered with something that is not an envelope.") from error
-
-
-def require_pinned(institutions: Mapping[Key, Verified[Institution]], root: Key, what: str) -> Institution:
-    """Return an institution, or raise ``AccessDenied`` with code ``UNANCHORED`` where its root is not pinned."""
-    if root not in institutions:
-        raise AccessDenied(
-            "UNANCHORED",
-            f"{what} belongs to the institution with root {root[:16]}..., which you did not pin. Get its "
-            "institution.json, compare the fingerprint, then `sealroom trust add-institution`.",
-        )
-    return institutions[root].document

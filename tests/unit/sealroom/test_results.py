@@ -2,12 +2,11 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import factories
 import factories_bundle
 import pytest
+from scripted_server import Scripted
 
 from protocol.errors import DocumentError
 from sealroom import Client, Result
@@ -29,28 +28,11 @@ def made():
 def broker(made):
     """A broker that has one result, which it gives for whatever run it is asked."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self._reply(json.dumps({"access_token": "t", "expires_in": 60}).encode())
+    def answer(method, path, headers, body):
+        return 200, json.dumps({"access_token": "t", "expires_in": 60}).encode() if method == "POST" else made.data
 
-        def do_GET(self):
-            self._reply(made.data)
-
-        def _reply(self, body):
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with Scripted(answer) as server:
+        yield server.url
 
 
 @pytest.fixture(scope="module")

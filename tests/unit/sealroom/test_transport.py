@@ -1,58 +1,16 @@
 """The client against servers that do not answer as agreed: real sockets, scripted answers."""
 
+import base64
 import json
-import threading
-from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jwt
 from joserfc.jwk import OKPKey
+from scripted_server import Scripted
 
 from protocol.errors import AccessDenied, TransportError
 from sealroom.transport import Caller, Transport
-
-
-class Scripted:
-    """A server that answers each request with what ``answer(method, path, headers, body)`` returns: status, body."""
-
-    def __init__(self, answer: Callable) -> None:
-        self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def _reply(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                outer.requests.append((self.command, self.path, dict(self.headers), body))
-                reply = answer(self.command, self.path, dict(self.headers), body)
-                if reply is None:  # break off
-                    self.close_connection = True
-                    self.connection.close()
-                    return
-                status, content = reply
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            do_GET = do_PUT = do_POST = _reply  # noqa: N815 - the names that the library looks for
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
 
 
 def always(status, body):
@@ -138,7 +96,7 @@ def test_tokens_are_asked_for_with_the_members_key_and_renewed():
             {
                 "kty": "OKP",
                 "crv": "Ed25519",
-                "x": __import__("base64").urlsafe_b64encode(key.public_key().public_bytes_raw()).rstrip(b"=").decode(),
+                "x": base64.urlsafe_b64encode(key.public_key().public_bytes_raw()).rstrip(b"=").decode(),
             }
         )
         claims = jwt.decode(text, public, algorithms=["Ed25519"]).claims
