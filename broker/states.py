@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from protocol.errors import StorageError
 
-__all__ = ["CONTRACT", "DATASET", "RUN", "ContractState", "DatasetState", "RunState", "require_transition", "sources"]
+__all__ = ["CONTRACT", "DATASET", "RUN", "ContractState", "DatasetState", "RunState", "diagram", "require_transition"]
 
 ContractState = Literal["proposed", "approved", "revoked", "expired", "void"]
 DatasetState = Literal["uploading", "complete"]
@@ -38,12 +38,14 @@ RUN: Final[Mapping[str, frozenset[str]]] = {
 revoked or expired before any host took the run."""
 
 
-def sources(table: Mapping[str, frozenset[str]], target: str) -> tuple[str, ...]:
-    """Return the states from which ``target`` may be reached: what an UPDATE names in its WHERE clause."""
-    return tuple(state for state, targets in table.items() if target in targets)
-
-
 def require_transition(table: Mapping[str, frozenset[str]], what: str, state: str, target: str) -> None:
     """Raise ``StorageError`` with code ``STATE`` unless the table leads from ``state`` to ``target``."""
     if target not in table[state]:
         raise StorageError("STATE", f"The {what} is {state}; from there it cannot become {target}.")
+
+
+def diagram(table: Mapping[str, frozenset[str]]) -> str:
+    """Return a table as a Mermaid state diagram, for docs/states.md."""
+    arrows = [f"    {state} --> {target}" for state, targets in table.items() for target in sorted(targets)]
+    ends = [f"    {state} --> [*]" for state, targets in table.items() if not targets]
+    return "\n".join(["stateDiagram-v2", f"    [*] --> {next(iter(table))}", *arrows, *ends])

@@ -5,7 +5,6 @@ from hashlib import sha256
 
 from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import IntegrityError
 
 from broker import states
 from broker.errors import NotFound
@@ -75,10 +74,7 @@ def put_manifest(connection: Connection, manifest: Verified[DatasetManifest]) ->
         "state": "uploading",
         "envelope": manifest.envelope.to_bytes(),
     }
-    try:
-        connection.execute(insert(datasets).values(values))
-    except IntegrityError as error:
-        raise StorageError("LINEAGE", "This version of the dataset's lineage is there already.") from error
+    connection.execute(insert(datasets).values(values))
     return get_dataset(connection, manifest.name)
 
 
@@ -108,14 +104,9 @@ def note_part(connection: Connection, dataset: Digest, file: Name, part: int) ->
 
 
 def complete(connection: Connection, dataset: Digest) -> None:
-    """Mark a dataset as complete."""
-    changed = connection.execute(
-        update(datasets)
-        .where(datasets.c.name == dataset, datasets.c.state.in_(states.sources(states.DATASET, "complete")))
-        .values(state="complete")
-    ).rowcount
-    if changed != 1:
-        states.require_transition(states.DATASET, "dataset", get_dataset(connection, dataset).state, "complete")
+    """Mark a dataset as complete; the caller holds the write lock."""
+    states.require_transition(states.DATASET, "dataset", get_dataset(connection, dataset).state, "complete")
+    connection.execute(update(datasets).where(datasets.c.name == dataset).values(state="complete"))
 
 
 def part_key(dataset: Digest, file: Name, part: int) -> str:

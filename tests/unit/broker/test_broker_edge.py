@@ -6,6 +6,8 @@ import socket
 import httpx
 import pytest
 from broker_scene import LiveBroker, Scene, call, must, refused, wait_until
+from starlette.exceptions import HTTPException
+from starlette.responses import StreamingResponse
 
 from broker.settings import Limits
 
@@ -19,6 +21,18 @@ def broker(tmp_path_factory):
     @live.app.get("/v1/breaks")
     def breaks() -> None:
         raise ValueError("the secret that must not show")
+
+    @live.app.get("/v1/breaks-off")
+    def breaks_off() -> StreamingResponse:
+        def half():
+            yield b"half"
+            raise ValueError("the secret that must not show")
+
+        return StreamingResponse(half(), headers={"Content-Length": "8"})
+
+    @live.app.get("/v1/raises/{status}")
+    def raises(status: int) -> None:
+        raise HTTPException(status, "the secret that must not show")
 
     with live as broker:
         yield broker
@@ -62,6 +76,20 @@ def test_a_surprise_is_a_problem_without_details(broker, caplog):
     assert "must not show" not in caplog.text and "unexpected" in caplog.text
     record = next(record for record in caplog.records if record.getMessage() == "unexpected")
     assert record.fields["error"] == "ValueError" and any("test_broker_edge" in f for f in record.fields["frames"])
+
+
+def test_an_answer_that_breaks_off_is_seen_to_be_cut(broker, caplog):
+    with pytest.raises(httpx.RemoteProtocolError):
+        call(broker.url, "GET", "/v1/breaks-off")
+    assert "must not show" not in caplog.text
+    must(call(broker.url, "GET", "/v1/health"))
+
+
+@pytest.mark.parametrize(("status", "told", "code"), [(418, 400, "REQUEST"), (503, 500, "UNEXPECTED")])
+def test_other_http_errors_are_problems_too(broker, status, told, code):
+    answer = call(broker.url, "GET", f"/v1/raises/{status}")
+    refused(answer, told, code)
+    assert "secret" not in answer.text
 
 
 def test_requests_are_logged_by_route_and_without_what_they_say(broker, caplog):

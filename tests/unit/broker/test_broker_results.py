@@ -1,5 +1,6 @@
 """Custody through the broker, and the result at the end of a run."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import factories
@@ -85,6 +86,18 @@ def test_a_whole_run_ends_with_a_result_for_its_parties(broker, ready, lease, re
     refused(outsider.get(f"/v1/runs/{run}/result"), 403, "STRANGER")
     refused(ready.host.run(lease, "POST", "/heartbeat"), 409, "STALE_FENCE")
     refused(ready.host.run(lease, "PUT", "/result", bundle[:-1] + b" "), 409, "RESULT_DIFFERS")
+    (stored,) = (broker.data / "objects" / "results" / run).iterdir()
+    stored.unlink()
+    refused(ready.member(0, "analyst").get(f"/v1/runs/{run}/result"), 409, "OBJECT_MISSING")
+
+
+def test_the_same_result_sent_twice_at_once_is_kept(broker, ready, lease, relay):
+    """A host that repeats itself, because the answer was slow, must not lose the result."""
+    bundle = play(relay, relay)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: ready.host.run(lease, "PUT", "/result", bundle), range(4)))
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert must(ready.member(0, "analyst").get(f"/v1/runs/{lease['run']}/result")).content == bundle
 
 
 def test_a_proposer_who_is_no_recipient_sees_the_run_and_not_the_result(broker, platform):

@@ -1,6 +1,9 @@
 """Settings of broker and host: flags before environment before file; secrets' files; state tables."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from broker_scene import PROJECT
 
 from broker import states
 from broker.__main__ import main
@@ -109,7 +112,19 @@ def test_transitions_off_the_table_are_refused():
     states.require_transition(states.RUN, "run", "leased", "finished")
     with pytest.raises(StorageError, match="The run is finished; from there it cannot become waiting"):
         states.require_transition(states.RUN, "run", "finished", "waiting")
-    assert states.sources(states.RUN, "refused") == ("waiting", "leased")
+
+
+def test_the_documented_diagrams_are_the_tables():
+    text = (PROJECT / "docs" / "states.md").read_text(encoding="utf-8")
+    for table in (states.CONTRACT, states.DATASET, states.RUN):
+        assert f"```mermaid\n{states.diagram(table)}\n```" in text
+
+
+def test_concurrent_starts_agree_on_one_secret(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        secrets = set(pool.map(lambda _: load_or_make_secret(tmp_path / "secret"), range(16)))
+    assert len(secrets) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["secret"]
 
 
 def test_what_becomes_of_a_failure():
