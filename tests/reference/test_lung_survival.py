@@ -1,4 +1,5 @@
 import csv
+import hashlib
 import json
 from pathlib import Path
 
@@ -43,6 +44,11 @@ def test_package_data_holds_the_trial_that_r_has(reference):
         row["status"] += 1  # R says 1 censored, 2 dead
     assert len(ours) == 228
     assert ours == theirs
+
+
+def test_package_data_is_the_file_whose_provenance_is_told():
+    digest = hashlib.sha256(lung.DATA.read_bytes()).hexdigest()
+    assert f"`{digest}`" in (lung.DATA.parent / "PROVENANCE.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(("output", "answer"), [("cox", "cox_pooled"), ("cox-stratified", "cox_strata_partner")])

@@ -1,0 +1,173 @@
+"""Real quotes: each SGX one gives the verdict that its source expects at its time, each TDX one is refused by name.
+
+Vectors: ``SEALROOM_REFERENCE/vectors``, described there in SOURCES.md; one SGX quote is also in ``tests/vectors``.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import attested
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from attestation.endorsements import collateral_from_json
+from attestation.quote import parse_quote, split_chain
+from attestation.roots import INTEL_ROOT
+from attestation.verifier import AppraisalRefused, Expected, appraise
+from protocol.documents import AttestationResult, Collateral, Evidence
+from protocol.errors import AttestationError
+from protocol.types import encode_base64
+
+COMMITTED = Path(__file__).resolve().parents[1] / "vectors" / "sgx-real-quote"
+ALL_STATUSES = (
+    "UpToDate",
+    "SWHardeningNeeded",
+    "ConfigurationNeeded",
+    "ConfigurationAndSWHardeningNeeded",
+    "OutOfDate",
+    "OutOfDateConfigurationNeeded",
+)
+HARDWARE = attested.policy("appraisal.toml")
+LENIENT = HARDWARE.model_copy(
+    update={
+        "platform": HARDWARE.platform.model_copy(update={"tcb_statuses": ALL_STATUSES}),
+        "collateral_age_days": HARDWARE.collateral_age_days.model_copy(
+            update={"tcb_info": 60, "qe_identity": 60, "pck_crl": 60}
+        ),
+    }
+)
+"""Whatever Intel calls the platform: what is tested is which word we find."""
+
+
+@dataclass(frozen=True)
+class Vector:
+    name: str
+    quote: bytes
+    collateral: Collateral
+    at: datetime
+    verdict: str
+    status: str
+    advisories: list[str]
+
+
+def load(folder, tee):
+    meta = json.loads((folder / "meta.json").read_text("utf-8"))
+    if meta["tee"] != tee:
+        return None
+    return Vector(
+        folder.name,
+        (folder / "quote.bin").read_bytes(),
+        collateral_from_json((folder / "collateral.json").read_text("utf-8")),
+        datetime.fromtimestamp(meta["now"], UTC),
+        meta["verdict"],
+        meta["status"],
+        meta["advisories"],
+    )
+
+
+def vectors(reference, tee):
+    found = [load(folder, tee) for folder in sorted((reference / "vectors").iterdir()) if folder.is_dir()]
+    return [vector for vector in found if vector is not None]
+
+
+def judge(quote, collateral, at, policy=LENIENT) -> tuple[str, AttestationResult]:
+    """Appraise a quote that is bound to nothing of ours: the verdict is in the error, as REPORT_DATA at best."""
+    claims = attested.claims()
+    evidence = Evidence(claims=claims, quote=encode_base64(quote), collateral=collateral)
+    measurement = parse_quote(quote).report.mr_enclave.hex()
+    expected = Expected(measurement=measurement, profile="clinical", contract="dd" * 32, run="cc" * 16, nonces=None)
+    with pytest.raises(AppraisalRefused) as caught:
+        appraise(evidence, policy=policy, roots=(INTEL_ROOT,), expected=expected, at=at)
+    return caught.value.code, caught.value.result
+
+
+def failing(result):
+    return [line.claim for line in result.claims if line.holds == "no"]
+
+
+def committed():
+    quote = (COMMITTED / "quote.bin").read_bytes()
+    return quote, collateral_from_json((COMMITTED / "collateral.json").read_text("utf-8"))
+
+
+def test_the_real_sgx_quote_verifies_under_intels_root_at_its_time():
+    quote, collateral = committed()
+    code, result = judge(quote, collateral, datetime(2025, 7, 4, 10, 28, 44, tzinfo=UTC))
+    assert (code, failing(result)) == ("REPORT_DATA", ["claims in the quote"])
+    assert not result.simulated
+    assert result.root == INTEL_ROOT.digest
+    assert result.tcb_status == "ConfigurationAndSWHardeningNeeded"
+    assert result.advisories == ("INTEL-SA-00289", "INTEL-SA-00615")
+    assert result.measurement == "33d8736db756ed4997e04ba358d27833188f1932ff7b1d156904d3f560452fbb"
+    assert parse_quote(quote).report.report_data.startswith(b"Hello, world!")
+
+
+def test_the_real_sgx_quote_is_refused_by_the_policy_that_ships():
+    quote, collateral = committed()
+    code, result = judge(quote, collateral, datetime(2025, 7, 4, 10, 28, 44, tzinfo=UTC), HARDWARE)
+    assert (code, failing(result)) == ("TCB_STATUS", ["TCB status", "claims in the quote"])
+
+
+def test_the_real_sgx_quote_is_refused_at_other_times():
+    quote, collateral = committed()
+    assert judge(quote, collateral, datetime(2025, 7, 20, tzinfo=UTC))[0] == "COLLATERAL_EXPIRED"
+    assert judge(quote, collateral, datetime(2025, 6, 18, tzinfo=UTC))[0] == "COLLATERAL_FUTURE"
+    assert judge(quote, collateral, attested.NOW)[0] == "COLLATERAL_EXPIRED"
+
+
+def test_no_byte_of_the_real_sgx_quote_may_change():
+    quote, collateral = committed()
+    at = datetime(2025, 7, 4, 10, 28, 44, tzinfo=UTC)
+    for position in range(48, len(quote), 97):
+        altered = bytearray(quote)
+        altered[position] ^= 1
+        try:
+            code, _result = judge(bytes(altered), collateral, at)
+        except AttestationError as error:
+            code = error.code
+        assert code != "REPORT_DATA", position
+
+
+def test_the_committed_quote_is_the_reference_one(reference):
+    quote, collateral = committed()
+    same = [vector for vector in vectors(reference, "SGX") if vector.quote == quote]
+    assert collateral in [vector.collateral for vector in same]
+
+
+def test_intels_root_is_the_one_in_the_vectors(reference):
+    for vector in vectors(reference, "SGX"):
+        assert parse_quote(vector.quote).chain.root == INTEL_ROOT.certificate_der
+        for chain in (vector.collateral.tcb_info_issuer_chain, vector.collateral.qe_identity_issuer_chain):
+            assert split_chain(chain.encode())[-1] == INTEL_ROOT.certificate_der
+    assert INTEL_ROOT.certificate.public_bytes(Encoding.PEM) == (
+        Path(x509.__file__)
+        and (Path(attested.manifests_folder()).parent / "attestation/intel/root_ca.pem").read_bytes()
+    )
+
+
+def test_every_sgx_vector_gives_its_verdict(reference):
+    found = vectors(reference, "SGX")
+    assert len(found) == 11
+    for vector in found:
+        code, result = judge(vector.quote, vector.collateral, vector.at)
+        assert not result.simulated
+        if vector.verdict == "OK":
+            assert (code, failing(result)) == ("REPORT_DATA", ["claims in the quote"]), vector.name
+            assert result.tcb_status == vector.status, vector.name
+            assert sorted(result.advisories) == sorted(vector.advisories), vector.name
+        else:
+            assert "Debug" in vector.status
+            assert code == "DEBUG", vector.name
+
+
+def test_every_tdx_vector_is_refused_as_not_sgx(reference):
+    found = vectors(reference, "TDX")
+    assert len(found) == 35
+    for vector in found:
+        with pytest.raises(AttestationError) as caught:
+            parse_quote(vector.quote)
+        assert caught.value.code == "QUOTE_TEE", vector.name
+        assert "TDX" in caught.value.detail
