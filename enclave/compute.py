@@ -8,7 +8,6 @@ from enclave.analyses.registry import find_analysis
 from enclave.disclosure.gate import release_all
 from enclave.ingest import read_cohort
 from protocol.documents.outputs import Refusal, ReleasedOutput
-from protocol.errors import DocumentError
 from protocol.governance import Study
 from protocol.layout import Table
 
@@ -36,13 +35,10 @@ def plan_study(study: Study) -> Plan:
 def compute(study: Study, plan: Plan, tables: Sequence[Table]) -> tuple[ReleasedOutput, ...]:
     """Run the analysis on the tables, in the order of the contract's datasets, and judge the results. Never raises."""
     contract = study.contract.document
-    try:
-        cohorts = [
-            read_cohort(binding.slot, binding.owner, table)
-            for binding, table in zip(contract.datasets, tables, strict=True)
-        ]
-    except DocumentError:
-        return refuse_all(study, "SCHEMA")
+    cohorts = [
+        read_cohort(binding.slot, binding.owner, table)
+        for binding, table in zip(contract.datasets, tables, strict=True)
+    ]
     return release_all(find_analysis(plan.analysis).run(plan, cohorts), contract)
 
 

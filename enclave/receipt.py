@@ -24,7 +24,7 @@ from protocol.documents.receipt import (
 from protocol.dsse import Verified, sign
 from protocol.governance import Study
 from protocol.hpke import output_info, seal
-from protocol.padding import pad
+from protocol.padding import pad, size_class
 from protocol.types import Digest, encode_base64
 
 __all__ = ["make_bundle", "outputs_digest", "secret_seed"]
@@ -64,7 +64,7 @@ def make_bundle(
             recipient=recipient.key,
             sealed=encode_base64(
                 seal(
-                    pad(canonical_bytes(output.model_dump(mode="json"))),
+                    pad(canonical_bytes(output.model_dump(mode="json")), size_class(agreed.type, len(agreed.labels))),
                     study.recipient_key(recipient.institution, recipient.member),
                     info=output_info(contract.name, claims.run, output.output, recipient.key),
                 )

@@ -4,6 +4,8 @@ Nothing that arrives here is believed. Documents are parsed strictly and verifie
 checked against the signed manifest before they are decrypted.
 """
 
+import json
+import re
 from typing import TypeVar
 
 import httpx
@@ -83,7 +85,10 @@ class Relay:
 
     def fail(self, error: SealroomError) -> None:
         """Say why the session stopped, for reasons that the host can see itself."""
-        self._exchange("POST", "/failure", _bytes(Failure(code=error.code, detail=error.detail[:1000])))
+        # Codes and details may have come through the host: what is repeated is cut to what a Failure can hold.
+        code = error.code if re.fullmatch(r"[A-Z][A-Z0-9_]{0,63}", error.code) else "ANSWER_SHAPE"
+        detail = re.sub(r"[^ -~]", "?", error.detail)[:1000] or code
+        self._exchange("POST", "/failure", _bytes(Failure(code=code, detail=detail)))
 
     def _exchange(self, method: str, path: str, body: bytes | None = None, *, limit: int = MAX_ANSWER) -> bytes:
         try:
@@ -101,8 +106,6 @@ class Relay:
 
 
 def _problem(answer: bytes) -> SealroomError:
-    import json
-
     try:
         return from_problem(json.loads(answer))
     except ValueError:

@@ -5,6 +5,7 @@ does not depend on the signature. ``Unverified.claimed`` may be read to find the
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Generic, Self, TypeVar
 
@@ -146,7 +147,8 @@ def load_document(kind: type[D], data: bytes, *, limit: int) -> D:
         document = kind.model_validate_json(data)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(step) for step in first["loc"]) or "the whole"
+        # A field name may be the sender's own words: only letters, digits and a bounded length are repeated.
+        where = re.sub(r"[^A-Za-z0-9_.-]", "?", ".".join(str(step) for step in first["loc"]))[:100] or "the whole"
         raise DocumentError("DOCUMENT", f"Not a valid {kind.__name__}: {where}: {first['msg']}.") from error
     if canonical_bytes(document.model_dump(mode="json", by_alias=True)) != data:
         raise DocumentError("CANONICAL", f"The {kind.__name__} does not equal its own re-encoding.")

@@ -1,47 +1,61 @@
-"""Padding to a size class, so that a sealed output's length says nothing about what is in it.
+"""Padding to a size that the contract fixes, so that a sealed output's length says nothing about what is in it.
 
-Padded bytes are the length of the data (4 bytes, big-endian), the data, and zeros up to a multiple of 65,536 bytes.
+The size class of an output follows from its type and the number of its labels alone, both signed before the run; a
+refusal has the same. Padded bytes are the length of the data (4 bytes, big-endian), the data, and zeros.
 """
 
 import struct
 
+from protocol.documents.study import OutputType
 from protocol.errors import DocumentError
 
-__all__ = ["MAX_PADDED", "SIZE_CLASS", "pad", "unpad"]
+__all__ = ["MAX_PADDED", "MIN_PADDED", "pad", "size_class", "unpad"]
 
-SIZE_CLASS = 65_536
-"""Padded bytes come in multiples of this."""
-MAX_PADDED = 15 * SIZE_CLASS
+MIN_PADDED = 4096
+MAX_PADDED = 2**20 - 2**16
 """No padded output is longer, in bytes: sealed and in base64 it still fits its field."""
 _HEAD = struct.Struct(">I")
+_FRAME = 512
+"""Bytes for what stands around the entries."""
+_ENTRY: dict[OutputType, int] = {"counts": 48, "regression": 192, "test": 192, "survival": 96}
+"""Bytes of the longest entry of each type."""
 
 
-def pad(data: bytes) -> bytes:
-    """Pad to the next size class.
+def size_class(kind: OutputType, labels: int) -> int:
+    """Return the padded bytes of every output of this type with so many labels: a power of two, or ``MAX_PADDED``.
+
+    Labels of a survival curve are groups and times, and it has an entry for each pair of them: at most a quarter of
+    the labels' square, and one for each group.
+    """
+    entries = labels * labels // 4 + labels if kind == "survival" else labels
+    return min(max(MIN_PADDED, 1 << (_FRAME + entries * _ENTRY[kind] - 1).bit_length()), MAX_PADDED)
+
+
+def pad(data: bytes, size: int) -> bytes:
+    """Pad to ``size`` bytes.
 
     Raises
     ------
     DocumentError
-        ``SIZE`` where the padded data would exceed ``MAX_PADDED``.
+        ``SIZE`` where the data is too long for it.
     """
-    size = -(-(_HEAD.size + len(data)) // SIZE_CLASS) * SIZE_CLASS
-    if size > MAX_PADDED:
-        raise DocumentError("SIZE", f"Found {len(data)} bytes to pad; at most {MAX_PADDED - _HEAD.size} fit an output.")
+    if _HEAD.size + len(data) > size:
+        raise DocumentError("SIZE", f"Found {len(data)} bytes to pad; at most {size - _HEAD.size} fit this output.")
     return (_HEAD.pack(len(data)) + data).ljust(size, b"\x00")
 
 
-def unpad(padded: bytes) -> bytes:
+def unpad(padded: bytes, size: int) -> bytes:
     """Return the data; every padded form but the one that ``pad`` makes is refused.
 
     Raises
     ------
     DocumentError
-        ``PADDING`` where the size is no size class, or the length, the zeros or the size class do not fit the data.
+        ``PADDING`` where the size is not the one wanted, or the length or the zeros do not fit.
     """
-    if not padded or len(padded) > MAX_PADDED or len(padded) % SIZE_CLASS:
-        raise DocumentError("PADDING", f"Found {len(padded)} padded bytes, wanted a multiple of {SIZE_CLASS}.")
+    if len(padded) != size or size < MIN_PADDED:
+        raise DocumentError("PADDING", f"Found {len(padded)} padded bytes, wanted {size}.")
     (length,) = _HEAD.unpack_from(padded)
     data = padded[_HEAD.size : _HEAD.size + length]
-    if len(data) != length or pad(data) != padded:
+    if len(data) != length or pad(data, size) != padded:
         raise DocumentError("PADDING", "The padded bytes are not what padding of their data gives.")
     return data

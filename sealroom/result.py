@@ -7,7 +7,7 @@ from protocol.documents.outputs import ReleasedOutput
 from protocol.dsse import load_document
 from protocol.errors import AccessDenied, DocumentError
 from protocol.hpke import RecipientKey, output_info, public_digest
-from protocol.padding import MAX_PADDED, unpad
+from protocol.padding import MAX_PADDED, size_class, unpad
 from protocol.types import decode_base64
 from sealroom.verification import VerifiedBundle
 
@@ -38,7 +38,8 @@ def open_outputs(verified: VerifiedBundle, recipient_key: RecipientKey) -> dict[
         if agreed.output not in mine:
             continue
         info = output_info(contract.name, verified.run, agreed.output, digest)
-        plain = unpad(recipient_key.open(decode_base64(mine[agreed.output].sealed), info=info))
+        padded = recipient_key.open(decode_base64(mine[agreed.output].sealed), info=info)
+        plain = unpad(padded, size_class(agreed.type, len(agreed.labels)))
         released = load_document(ReleasedOutput, plain, limit=MAX_PADDED)
         if released.output != agreed.output:
             raise DocumentError("OUTPUT_SWAPPED", f"What was sealed as {agreed.output} calls itself {released.output}.")

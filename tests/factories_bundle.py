@@ -53,7 +53,7 @@ from protocol.documents import (
 from protocol.documents.outputs import CountCell, SurvivalGroup, SurvivalPoint, Term
 from protocol.documents.receipt import ReceiptPredicate, bundle_members, output_subjects
 from protocol.dsse import Envelope, public_key, sign
-from protocol.padding import pad
+from protocol.padding import pad, size_class
 from protocol.types import decode_base64, encode_base64, format_time
 from sealroom.trust import HardwareRootPin, InstitutionPin, MeasurementPin, Trust, custodian_pin
 
@@ -327,7 +327,7 @@ def seal_outputs(
             recipient=recipient.key,
             sealed=encode_base64(
                 hpke.seal(
-                    (plain or {}).get(output.output) or pad(canonical_bytes(output.model_dump(mode="json"))),
+                    (plain or {}).get(output.output) or padded(output, agreed),
                     keys[recipient.key].public_bytes(),
                     info=hpke.output_info(study.contract.name, run, output.output, recipient.key),
                 )
@@ -336,6 +336,11 @@ def seal_outputs(
         for output, agreed in zip(released, study.contract.document.outputs, strict=True)
         for recipient in agreed.recipients
     )
+
+
+def padded(output: ReleasedOutput, agreed: ContractOutput) -> bytes:
+    """Pad an output as the enclave does."""
+    return pad(canonical_bytes(output.model_dump(mode="json")), size_class(agreed.type, len(agreed.labels)))
 
 
 def recipient_key(party: factories.Party) -> str:

@@ -13,7 +13,7 @@ from protocol.dsse import Unverified, Verified
 from protocol.errors import DocumentError
 from protocol.governance import Study
 from protocol.hpke import OVERHEAD
-from protocol.padding import MAX_PADDED, SIZE_CLASS
+from protocol.padding import size_class
 from sealroom.verification.checks import Finding
 
 __all__ = ["require_outputs", "require_statement", "verify_receipt"]
@@ -61,20 +61,23 @@ def require_statement(stated: ReceiptPredicate, claims: RuntimeClaims, study: St
 
 
 def require_outputs(outputs: tuple[SealedOutput, ...], study: Study, finding: Finding) -> None:
-    """Require one sealed output for each recipient of each output, in the contract's order, each of one size class.
+    """Require one sealed output for each recipient of each output, in order, of the size that type and labels give.
 
     Raises
     ------
     DocumentError
-        ``OUTPUTS`` for other outputs or recipients, ``OUTPUT_SIZE`` for a size that is no size class.
+        ``OUTPUTS`` for other outputs or recipients, ``OUTPUT_SIZE`` for another size.
     """
     agreed = study.contract.document.outputs
     wanted = [(item.output, recipient.key) for item in agreed for recipient in item.recipients]
     if [(item.output, item.recipient) for item in outputs] != wanted:
         raise DocumentError("OUTPUTS", "The sealed outputs are not exactly those of the contract, for its recipients.")
+    sizes = {item.output: size_class(item.type, len(item.labels)) for item in agreed}
     for item in outputs:
         padded = len(item.sealed) // 4 * 3 - item.sealed.count("=", -2) - OVERHEAD
-        if padded % SIZE_CLASS or not 0 < padded <= MAX_PADDED:
-            raise DocumentError("OUTPUT_SIZE", f"The sealed output {item.output} is of no size class.")
+        if padded != sizes[item.output]:
+            raise DocumentError(
+                "OUTPUT_SIZE", f"The sealed output {item.output} has {padded} bytes, wanted {sizes[item.output]}."
+            )
     recipients = {recipient for _, recipient in wanted}
     finding.found = f"{len(agreed)} output(s) sealed to {len(recipients)} recipient(s)"

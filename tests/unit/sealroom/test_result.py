@@ -9,7 +9,7 @@ from protocol import hpke
 from protocol.canonical import canonical_bytes, parse_canonical
 from protocol.documents import Refusal, ReleasedOutput
 from protocol.errors import AccessDenied, DocumentError
-from protocol.padding import pad
+from protocol.padding import pad, size_class
 from sealroom.frames import frame_of, interval_of
 from sealroom.result import open_outputs, outputs_to_bytes
 from sealroom.verification import verify_bundle
@@ -31,9 +31,14 @@ def recipient(made, party=0):
     return made.study.parties[party].people["analyst"].recipient
 
 
+def class_of(made, name):
+    agreed = next(item for item in made.study.contract.document.outputs if item.output == name)
+    return size_class(agreed.type, len(agreed.labels))
+
+
 def resealed(made, name, value=None, *, plain=None, output=None):
     """Put something else into one sealed output, as only a wrong enclave could, and verify the bundle."""
-    plain = plain or pad(canonical_bytes({"output": output or name, "value": value}))
+    plain = plain or pad(canonical_bytes({"output": output or name, "value": value}), class_of(made, name))
     sealed = factories_bundle.seal_outputs(made.study, made.receipt.predicate.run, made.released, {name: plain})
     made = made.again(outputs=sealed)
     return verify_bundle(made.data, made.trust, now=made.now)
@@ -106,14 +111,16 @@ def test_a_label_that_the_contract_does_not_have(made, name, path):
 
 
 def test_padding_with_something_in_it(made):
-    padded = pad(canonical_bytes(made.released[0].model_dump(mode="json")))
+    padded = pad(canonical_bytes(made.released[0].model_dump(mode="json")), class_of(made, "cox"))
     verified = resealed(made, "cox", plain=padded[:-1] + b"\x01")
     with pytest.raises(DocumentError, match="PADDING"):
         open_outputs(verified, recipient(made))
 
 
 def test_a_float_in_an_output(made):
-    verified = resealed(made, "cox", plain=pad(b'{"output":"cox","value":{"type":"regression","x":0.1}}'))
+    verified = resealed(
+        made, "cox", plain=pad(b'{"output":"cox","value":{"type":"regression","x":0.1}}', class_of(made, "cox"))
+    )
     with pytest.raises(DocumentError, match="JSON"):
         open_outputs(verified, recipient(made))
 
