@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -261,3 +262,36 @@ def test_the_error_for_other_report_data():
     with pytest.raises(AttestationError) as caught:
         SimulatedAttester("http://127.0.0.1:1", "x" * 43).quote(bytes(63))
     assert caught.value.code == "REPORT_DATA"
+
+
+# An existing contract
+
+
+def test_one_changed_byte_of_the_enclave_makes_an_existing_contract_refuse(tmp_path):
+    tree = tmp_path / "tree"
+    for name in ("enclave", "protocol", "attestation", "manifests"):
+        shutil.copytree(PROJECT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(PROJECT / "requirements.lock", tree)
+    contract = replace(attested.EXPECTED, measurement=measure("clinical", tree))
+    with (
+        process(tmp_path / "state", "--files", str(tree)) as (running, ready),
+        httpx.Client(base_url=ready["url"], trust_env=False) as client,
+    ):
+        roots = (load_root(client.get("/v1/root").text),)
+
+        def evidence():
+            ticket = client.post("/v1/enclaves", json={"profile": "clinical"}).json()["ticket"]
+            quote = encode_base64(SimulatedAttester(ready["url"], ticket).quote(REPORT_DATA))
+            collateral = Collateral.model_validate_json(client.post("/v1/collateral", json={"quote": quote}).content)
+            return Evidence(claims=attested.claims(), quote=quote, collateral=collateral)
+
+        assert attested.appraise(evidence(), roots=roots, expected=contract, at=datetime.now(UTC))
+        for path in sorted((tree / "enclave").rglob("*.py"))[::7]:
+            before = path.read_bytes()
+            path.write_bytes(before + b"#")
+            with attested.refused("MEASUREMENT", "measurement"):
+                attested.appraise(evidence(), roots=roots, expected=contract, at=datetime.now(UTC))
+            path.write_bytes(before)
+        assert attested.appraise(evidence(), roots=roots, expected=contract, at=datetime.now(UTC))
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(20) == 0
