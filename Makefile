@@ -28,12 +28,12 @@ demo: $(VENV)/run ## play a whole study with three institutions and leave the ve
 
 test: $(VENV)/dev lint types imports ## check style, types and imports, and run the tests with coverage
 	$(BIN)/python -m coverage erase
-	$(PYTEST) -q -n $(JOBS) -m "not slow" --cov --cov-report=
+	$(PYTEST) -q -n $(JOBS) --dist loadgroup -m "not slow" --cov --cov-report=
 	$(BIN)/python -m coverage report --fail-under=90 --format=total
 	$(BIN)/python -m coverage report --fail-under=100 --include="protocol/*,attestation/*,custodian/*,enclave/disclosure/*"
 
 test-slow: $(VENV)/dev ## run the suites that take longer: every byte of a bundle, long fuzzing
-	$(PYTEST) -q -n $(JOBS) -m slow
+	$(PYTEST) -q -n $(JOBS) --dist loadgroup -m slow
 
 lint: $(VENV)/dev ## check style
 	$(BIN)/ruff check .
