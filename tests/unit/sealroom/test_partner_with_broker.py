@@ -117,8 +117,9 @@ def test_an_upload_may_be_repeated(room):
 
 
 def test_a_new_member_is_brought_to_the_broker(room):
+    before = room.b.run("institution", "show", "--json").json["serial"]
     answer = room.b.run("member", "add", "bob", "--name", "Bob", "--role", "analyst", "--json")
-    assert "Serial 3" in answer.err
+    assert f"Serial {before + 1}" in answer.err
     with room.client(room.a) as client:
         root = room.b.run("institution", "show", "--fingerprint").out.strip()
         assert client.institutions()[root].document.member("bob").name == "Bob"
@@ -244,6 +245,7 @@ def test_a_contract_never_outlives_the_terms(room):
 
 
 def test_the_sdk_lists_tables(room):
+    room.propose()
     with room.client(room.a) as client:
         datasets = client.datasets()
         assert len(datasets) >= 2
@@ -257,12 +259,18 @@ def test_the_sdk_lists_tables(room):
         assert len(client.contracts()) >= 1
         assert client.contracts().frame()["proposer"].unique().tolist() == ["a"]
         assert {entry.state for entry in client.runs()} <= {"waiting", "refused"}
+        assert client.contracts()[0].contract.name[:16] in repr(client.contracts())
+        assert repr(client.runs()[:0]) == "(nothing)"
+        assert client.runs()[:0]._repr_html_() == "<p>(nothing)</p>"
+    for noun in ("contract", "dataset"):
+        assert len(room.a.run(noun, "list").out.splitlines()) > 1
 
 
 def test_a_member_without_the_role_is_told_so_before_anything_is_sent(room):
     answer = room.b.run("run", "start", "--contract", "0" * 12, "--as", "nobody", "--json", code=6)
     assert answer.json["code"] == "MEMBER_UNKNOWN"
-    answer = room.b.run("contract", "approve", "0" * 12, "--as", "bob", "--yes", "--json", code=6)
+    room.b.run("member", "add", "carl", "--name", "Carl", "--role", "steward")
+    answer = room.b.run("contract", "approve", "0" * 12, "--as", "carl", "--yes", "--json", code=6)
     assert answer.json["code"] == "ROLE"
 
 
