@@ -23,8 +23,8 @@ other checks still run, so that a bundle from a self-made world is told apart fr
 13. **Evidence**: the quote is judged again under the pinned hardware roots and the pinned appraisal policy, narrowed to
     what every owner allows, at those times; the custodians came to the same verdict.
 14. **Statement**: the receipt states this run, contract, recipe, profile, measurement, these claims and datasets.
-15. **Outputs**: exactly one sealed output for each recipient of each output of the contract, in order, each of one size
-    class.
+15. **Outputs**: exactly one sealed output for each recipient of each output of the contract, in order, each of the size
+    that the output's type and labels give.
 16. **Platform**: simulated or hardware, and everything here agrees on which.
 """
 
