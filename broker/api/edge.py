@@ -8,7 +8,6 @@ import time
 import traceback
 from typing import Final
 
-import anyio
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,7 +18,6 @@ __all__ = ["LIMIT_KEY", "EdgeMiddleware"]
 
 LIMIT_KEY: Final = "sealroom.body_limit"
 """In the scope: the limit for this request's body in bytes; a route may set it before it reads the body."""
-_DRAIN_SECONDS = 10
 _log = logging.getLogger("broker.request")
 
 
@@ -71,7 +69,6 @@ class _Exchange:
         self._receive = receive
         self._send = send
         self._count = 0
-        self._body_ended = False
         self.status: int | None = None
 
     async def receive(self) -> Message:
@@ -81,20 +78,13 @@ class _Exchange:
         if declared.isdigit() and int(declared) > limit:
             raise TooLarge("SIZE", f"The body has {declared} bytes; at most {limit} are taken here.")
         message = await self._receive()
-        self._note(message)
+        self._count += len(message.get("body", b""))
         if self._count > limit:
             raise TooLarge("SIZE", f"The body has more than {limit} bytes, which is the most that is taken here.")
         return message
 
     async def send(self, message: Message) -> None:
-        """Send; before a response starts, take what is left of a body within its limit, so the client can read it."""
+        """Send, and note the status. What is left of a body is read and thrown away by uvicorn."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            with anyio.move_on_after(_DRAIN_SECONDS):
-                while not self._body_ended and self._count <= self._scope[LIMIT_KEY]:
-                    self._note(await self._receive())
         await self._send(message)
-
-    def _note(self, message: Message) -> None:
-        self._count += len(message.get("body", b""))
-        self._body_ended = not (message["type"] == "http.request" and message.get("more_body", False))
