@@ -12,6 +12,7 @@ from protocol.documents.dataset import Column
 __all__ = ["MISSING", "Wrong", "subject_text", "whole_number_of"]
 
 MISSING: Final = None
+SHOWN_CODES: Final = 10
 _NUMBER = re.compile(r"[+-]?\d{1,18}(?:\.(\d{1,18}))?", re.ASCII)
 _NUMBER_AND_MORE = re.compile(r"[+-]?\d+(?:[.,]\d+)?\s*[^\s\d.,eE+-].*", re.ASCII)
 _COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
@@ -78,4 +79,5 @@ def _no_number(column: Column, text: str, kind: str) -> Wrong:
 
 def _codes(column: Column) -> str:
     codes = [level.code for level in column.levels]
-    return ", ".join(codes[:10]) + (f" and {len(codes) - 10} more" if len(codes) > 10 else "")  # noqa: PLR2004
+    more = len(codes) - SHOWN_CODES
+    return ", ".join(codes[:SHOWN_CODES]) + (f" and {more} more" if more > 0 else "")

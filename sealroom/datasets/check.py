@@ -21,6 +21,7 @@ __all__ = ["Checked", "check_file", "read_into"]
 
 SUBJECTS_AT_A_TIME = 200_000
 """Subjects compared in one go; more take several passes over the spool, not more memory."""
+SHOWN_LEVELS = 5
 FEW_SUBJECTS = 10
 """Levels are public. One held by fewer subjects than this ought to come from a public code list."""
 
@@ -109,9 +110,9 @@ def _warnings(table: TableSchema, converter: Converter, rows: int) -> list[str]:
         counts = converter.level_counts[column.name]
         rare = [level.code for level, count in zip(column.levels, counts, strict=True) if count < FEW_SUBJECTS]
         if rare:
+            shown = ", ".join(map(ascii, rare[:SHOWN_LEVELS])) + (" and others" if len(rare) > SHOWN_LEVELS else "")
             warnings.append(
-                f"Column {column.name}: fewer than {FEW_SUBJECTS} subjects have {', '.join(map(ascii, rare[:5]))}"
-                f"{' and others' if len(rare) > 5 else ''}. Levels are shown to partners: keep those only if they "  # noqa: PLR2004
-                "come from a public code list."
+                f"Column {column.name}: fewer than {FEW_SUBJECTS} subjects have {shown}. Levels are shown to partners: "
+                "keep those only if they come from a public code list."
             )
     return warnings

@@ -12,8 +12,12 @@ from protocol.dsse import Unverified, sign
 from protocol.errors import AccessDenied, AnalysisError, DocumentError
 from protocol.presets import PRESETS
 from protocol.types import format_time
+from sealroom.home import Home
+from sealroom.keystore import Keystore, Passphrase
+from sealroom.party import Party
 from sealroom.studies import judge_study, pack_bytes, read_pack
 from sealroom.trust import InstitutionPin, MeasurementPin, Trust, custodian_pin
+from sealroom.votes import sign_approval, sign_revocation
 from sealroom.words import contract_fields, contract_words, released_as
 
 RECIPE = {
@@ -140,3 +144,31 @@ def test_simulation_is_the_first_word(study):
     found = judged(simulated, pins(simulated))
     assert contract_words(found).startswith("SIMULATED")
     assert "the root of a simulated platform" in found.unanchored
+
+
+def approver(study, folder, party=0):
+    """The approver of one party, with their key in a keystore."""
+    folder.mkdir(exist_ok=True)
+    made = study.parties[party]
+    (folder / "passphrase").write_text("a passphrase of the tests\n")
+    keys = Keystore(folder / "keys", Passphrase(folder / "passphrase"))
+    keys.keep_signing("approver.approval", made.people["approver"].approval)
+    return Party(Home(folder), keys, made.institution, made.institution.document.member("approver"))
+
+
+def test_an_approval_is_signed_only_for_what_is_pinned_and_owned(study, tmp_path):
+    found = judged(study, pins(study))
+    signed = sign_approval(found, approver(study, tmp_path))
+    assert signed.document.contract == study.contract.name
+    assert signed.signer == study.parties[0].institution.document.member("approver").keys.approval
+    with pytest.raises(AccessDenied) as caught:
+        sign_approval(judged(study, pins(study, measurements=())), approver(study, tmp_path / "2"))
+    assert caught.value.code == "UNANCHORED"
+
+
+def test_a_stranger_neither_approves_nor_revokes(study, tmp_path):
+    stranger = approver(make_study(owners=1), tmp_path)
+    for sign_vote in (sign_approval, lambda found, party: sign_revocation(found, party, "because")):
+        with pytest.raises(AccessDenied) as caught:
+            sign_vote(judged(study, pins(study)), stranger)
+        assert caught.value.code == "STRANGER"
