@@ -48,6 +48,11 @@ def platform(conditions: Conditions | None = None) -> Platform:
     return Platform(keys(), conditions)
 
 
+def other_platform(conditions: Conditions | None = None) -> Platform:
+    """A platform of another installation."""
+    return Platform(other_keys(), conditions)
+
+
 @cache
 def policy(name: str = "appraisal.simulated.toml") -> AppraisalPolicy:
     return load_policy((manifests_folder() / "clinical" / name).read_text("utf-8"))

@@ -156,14 +156,14 @@ def test_nothing_simulated_is_accepted_where_simulation_is_not_allowed():
         appraise(policy=attested.policy("appraisal.toml"))
 
 
-@pytest.mark.parametrize("roots", [(), (INTEL_ROOT,), (Platform(attested.other_keys()).root,)])
+@pytest.mark.parametrize("roots", [(), (INTEL_ROOT,), (attested.other_platform().root,)])
 def test_a_root_that_is_not_pinned(roots):
     with refused("ROOT_UNKNOWN", "hardware root", *UNESTABLISHED):
         appraise(roots=roots)
 
 
 def test_the_right_one_of_several_roots_is_used():
-    roots = (INTEL_ROOT, Platform(attested.other_keys()).root, attested.platform().root)
+    roots = (INTEL_ROOT, attested.other_platform().root, attested.platform().root)
     assert appraise(roots=roots).root == attested.platform().root.digest
 
 
@@ -289,7 +289,7 @@ def test_the_other_form_of_a_signature_is_the_same_evidence():
 
 
 def test_a_quote_of_another_platform_under_our_chain_is_refused():
-    other = Platform(attested.other_keys())
+    other = attested.other_platform()
     theirs = other.quote(attested.MEASUREMENT, attested.claims().report_data)
 
     def graft(quote):

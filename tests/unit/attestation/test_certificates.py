@@ -54,14 +54,15 @@ def test_what_is_only_parsed_when_looked_at_is_refused_as_well():
             load_certificate(der)
 
 
-def test_a_serial_number_is_positive_whether_warnings_are_errors_or_not():
-    serial = make().public_bytes(Encoding.DER).replace(b"\x02\x01\x07", b"\x02\x01\x87", 1)
+@pytest.mark.parametrize("serial", [b"\x00", b"\x87"], ids=["zero", "negative"])
+def test_a_serial_number_is_positive_whether_warnings_are_errors_or_not(serial):
+    der = make().public_bytes(Encoding.DER).replace(b"\x02\x01\x07", b"\x02\x01" + serial, 1)
     with pytest.raises(ValueError, match=r"not an X\.509 certificate"):
-        load_certificate(serial)
+        load_certificate(der)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with pytest.raises(ValueError, match=r"not an X\.509 certificate"):
-            load_certificate(serial)
+            load_certificate(der)
 
 
 def test_who_issued_whom():

@@ -147,8 +147,12 @@ def test_a_crl_says_when_the_next_one_comes():
     refuse("without a date of its next update", pck_crl=without_date.hex())
 
 
-def test_numbers_of_crls():
-    for conditions in (Conditions(crl_numbers=False), Conditions(crl_number_shift=2**32)):
+def test_numbers_of_crls_have_32_bits():
+    last = 2**32 - 1 - int(attested.NOW.timestamp())
+    for conditions, number in (
+        (Conditions(crl_numbers=False), None),
+        (Conditions(crl_number_shift=last), 2**32 - 1),
+        (Conditions(crl_number_shift=last + 1), None),
+    ):
         found = read_endorsements(attested.platform(conditions).collateral(attested.NOW))
-        assert found.pck_crl.number is None
-        assert found.root_ca_crl.number is None
+        assert (found.pck_crl.number, found.root_ca_crl.number) == (number, number)

@@ -118,7 +118,7 @@ def test_garbage_for_the_unused_crl_issuer_chain(chain):
 
 
 def test_another_crl_issuer_chain():
-    theirs = Platform(attested.other_keys()).collateral(NOW)
+    theirs = attested.other_platform().collateral(NOW)
     for chain in (theirs.pck_crl_issuer_chain, evidence().collateral.tcb_info_issuer_chain):
         made = accepted_by_library(with_collateral(pck_crl_issuer_chain=chain))
         with refused("CRL_ISSUER", "PCK CRL issuer chain"):
@@ -182,7 +182,7 @@ def test_collateral_that_was_altered(name):
 
 def test_a_forged_qe_identity():
     """CVE-2026-22696: old versions of the library took a QE identity that Intel never signed."""
-    forged = Platform(attested.other_keys()).collateral(NOW)
+    forged = attested.other_platform().collateral(NOW)
     made = with_collateral(
         qe_identity=forged.qe_identity,
         qe_identity_signature=forged.qe_identity_signature,
@@ -210,7 +210,7 @@ def test_a_forged_qe_identity():
     ],
 )
 def test_each_item_of_another_platforms_collateral(name, code):
-    theirs = Platform(attested.other_keys(), Conditions(tcb_evaluation=21, qe_evaluation=21)).collateral(NOW)
+    theirs = attested.other_platform(Conditions(tcb_evaluation=21, qe_evaluation=21)).collateral(NOW)
     with refused(code):
         appraise(with_collateral(**{name: getattr(theirs, name)}))
 
