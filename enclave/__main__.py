@@ -1,10 +1,11 @@
 """Entry points of the enclave program.
 
 ``python -m enclave`` reads one launch line on standard input and runs one session. The exit status says whether the
-session ended in an orderly way, and nothing else is ever printed by it. ``--describe`` and ``--plan`` are for the
-partner's side: they read no data and no keys.
+session ended in an orderly way; before anything is read, its standard output and error are pointed nowhere.
+``--describe`` and ``--plan`` are for the partner's side: they read no data and no keys.
 """
 
+import os
 import sys
 
 __all__ = ["main"]
@@ -34,6 +35,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _session() -> int:
+    _silence()
     from attestation.attesters.simulated import SimulatedAttester
     from enclave.relay import MAX_LAUNCH, Relay, read_launch
     from enclave.session import run_session
@@ -44,6 +46,14 @@ def _session() -> int:
         return 0 if run_session(relay, SimulatedAttester(launch.platform, launch.ticket)) else 1
     except Exception:  # noqa: BLE001 - a traceback would go to the host
         return 1
+
+
+def _silence() -> None:
+    """Point standard output and error nowhere: whatever a library, a warning or a signal would print may hold data."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """From a verified study to gated outputs: plan, analysis, gate. Pure but for the memory it uses."""
 
 from collections.abc import Sequence
-from typing import Literal
+from importlib import import_module
+from typing import Final, Literal
 
 from enclave.analyses.base import Plan
 from enclave.analyses.registry import find_analysis
@@ -11,7 +12,22 @@ from protocol.documents.outputs import Refusal, ReleasedOutput
 from protocol.governance import Study
 from protocol.layout import Table
 
-__all__ = ["compute", "plan_study", "refuse_all"]
+__all__ = ["compute", "load_libraries", "plan_study", "refuse_all"]
+
+LIBRARIES: Final = (
+    "pandas",
+    "scipy.special",
+    "sklearn.preprocessing",
+    "statsmodels.duration.hazard_regression",
+    "statsmodels.duration.survfunc",
+)
+"""What the analyses import when they run."""
+
+
+def load_libraries() -> None:
+    """Import now what takes seconds, so that no import happens, or is missing, once keys are open."""
+    for name in LIBRARIES:
+        import_module(name)
 
 
 def plan_study(study: Study) -> Plan:
@@ -35,11 +51,14 @@ def plan_study(study: Study) -> Plan:
 def compute(study: Study, plan: Plan, tables: Sequence[Table]) -> tuple[ReleasedOutput, ...]:
     """Run the analysis on the tables, in the order of the contract's datasets, and judge the results. Never raises."""
     contract = study.contract.document
-    cohorts = [
-        read_cohort(binding.slot, binding.owner, table)
-        for binding, table in zip(contract.datasets, tables, strict=True)
-    ]
-    return release_all(find_analysis(plan.analysis).run(plan, cohorts), contract)
+    try:
+        cohorts = [
+            read_cohort(binding.slot, binding.owner, table)
+            for binding, table in zip(contract.datasets, tables, strict=True)
+        ]
+        return release_all(find_analysis(plan.analysis).run(plan, cohorts), contract)
+    except Exception:  # noqa: BLE001 - a fault that data brought about must look like any other outcome
+        return refuse_all(study, "INTERNAL")
 
 
 def refuse_all(study: Study, refusal: Literal["SCHEMA", "INTERNAL"]) -> tuple[ReleasedOutput, ...]:

@@ -27,7 +27,20 @@ from protocol.hpke import output_info, seal
 from protocol.padding import pad, size_class
 from protocol.types import Digest, encode_base64
 
-__all__ = ["make_bundle", "outputs_digest", "secret_seed"]
+__all__ = ["make_bundle", "outputs_digest", "require_recipients", "secret_seed"]
+
+
+def require_recipients(study: Study) -> None:
+    """Seal nothing to every recipient: a key that cannot be sealed to must stop a run before it is charged.
+
+    Raises
+    ------
+    DocumentError
+        ``RECIPIENT_KEY``.
+    """
+    recipients = (recipient for output in study.contract.document.outputs for recipient in output.recipients)
+    for institution, member in {(recipient.institution, recipient.member) for recipient in recipients}:
+        seal(b"", study.recipient_key(institution, member), info=b"")
 
 
 def secret_seed(data_keys: Mapping[Digest, bytes], study: Study) -> bytes:

@@ -14,7 +14,7 @@ from protocol.canonical import canonical_bytes
 from protocol.documents.attested import Collateral
 from protocol.documents.exchange import Assignment, Failure, Launch, NonceReply, ReleaseReply, ReleaseRequest
 from protocol.documents.receipt import StudyPack
-from protocol.dsse import Envelope, load_document
+from protocol.dsse import MAX_DOCUMENT, Envelope, load_document
 from protocol.errors import SealroomError, TransportError, from_problem
 from protocol.types import Digest, Document, Key
 
@@ -22,6 +22,10 @@ __all__ = ["Relay", "read_launch"]
 
 MAX_LAUNCH = 4096
 MAX_ANSWER = 64 * 2**20
+"""Bytes of the largest answers: a study, key releases."""
+MAX_COLLATERAL = 4 * 2**20
+MAX_SMALL = 64 * 2**10
+"""Bytes of any other answer, and of a problem."""
 D = TypeVar("D", bound=Document)
 
 
@@ -51,29 +55,32 @@ class Relay:
 
     def assignment(self) -> Assignment:
         """Ask which run this is."""
-        return load_document(Assignment, self._exchange("GET", "/assignment"), limit=MAX_ANSWER)
+        answer = self._exchange("GET", "/assignment", limit=MAX_SMALL)
+        return load_document(Assignment, answer, limit=MAX_SMALL)
 
     def study(self) -> StudyPack:
         """Fetch the documents of the run's contract."""
-        return load_document(StudyPack, self._exchange("GET", "/study"), limit=MAX_ANSWER)
+        return load_document(StudyPack, self._exchange("GET", "/study", limit=MAX_ANSWER), limit=MAX_ANSWER)
 
     def collateral(self, quote: bytes) -> Collateral:
         """Fetch endorsements for a quote."""
-        return load_document(Collateral, self._exchange("POST", "/collateral", quote), limit=MAX_ANSWER)
+        answer = self._exchange("POST", "/collateral", quote, limit=MAX_COLLATERAL)
+        return load_document(Collateral, answer, limit=MAX_COLLATERAL)
 
     def nonce(self, custodian: Key) -> Digest:
         """Ask one custodian for a nonce."""
-        return load_document(NonceReply, self._exchange("POST", f"/custody/{custodian}/nonce"), limit=1024).nonce
+        answer = self._exchange("POST", f"/custody/{custodian}/nonce", limit=MAX_SMALL)
+        return load_document(NonceReply, answer, limit=MAX_SMALL).nonce
 
     def release(self, custodian: Key, request: ReleaseRequest) -> ReleaseReply:
         """Ask one custodian for the keys of its datasets."""
-        return load_document(
-            ReleaseReply, self._exchange("POST", f"/custody/{custodian}/release", _bytes(request)), limit=MAX_ANSWER
-        )
+        answer = self._exchange("POST", f"/custody/{custodian}/release", _bytes(request), limit=MAX_ANSWER)
+        return load_document(ReleaseReply, answer, limit=MAX_ANSWER)
 
     def commit(self, custodian: Key, request: Envelope) -> Envelope:
         """Ask one custodian to countersign a release of outputs."""
-        return Envelope.from_bytes(self._exchange("POST", f"/custody/{custodian}/commit", request.to_bytes()))
+        path = f"/custody/{custodian}/commit"
+        return Envelope.from_bytes(self._exchange("POST", path, request.to_bytes(), limit=MAX_DOCUMENT))
 
     def part(self, dataset: Digest, file: str, index: int, size: int) -> bytes:
         """Fetch one sealed part of at most ``size`` bytes."""
@@ -81,23 +88,24 @@ class Relay:
 
     def deliver(self, bundle: bytes) -> None:
         """Hand over the result bundle."""
-        self._exchange("PUT", "/result", bundle)
+        self._exchange("PUT", "/result", bundle, limit=MAX_SMALL)
 
     def fail(self, error: SealroomError) -> None:
         """Say why the session stopped, for reasons that the host can see itself."""
         # Codes and details may have come through the host: what is repeated is cut to what a Failure can hold.
         code = error.code if re.fullmatch(r"[A-Z][A-Z0-9_]{0,63}", error.code) else "ANSWER_SHAPE"
         detail = re.sub(r"[^ -~]", "?", error.detail)[:1000] or code
-        self._exchange("POST", "/failure", _bytes(Failure(code=code, detail=detail)))
+        self._exchange("POST", "/failure", _bytes(Failure(code=code, detail=detail)), limit=MAX_SMALL)
 
-    def _exchange(self, method: str, path: str, body: bytes | None = None, *, limit: int = MAX_ANSWER) -> bytes:
+    def _exchange(self, method: str, path: str, body: bytes | None = None, *, limit: int) -> bytes:
         try:
             with self._client.stream(method, path, content=body) as response:
+                most = limit if response.is_success else MAX_SMALL
                 answer = bytearray()
                 for chunk in response.iter_raw():
                     answer += chunk
-                    if len(answer) > limit:
-                        raise TransportError("ANSWER_SIZE", f"The answer to {path} is larger than {limit} bytes.")
+                    if len(answer) > most:
+                        raise TransportError("ANSWER_SIZE", f"The answer to {path} is larger than {most} bytes.")
         except httpx.HTTPError as error:
             raise TransportError("RELAY", f"The host's relay did not answer {method} {path}.") from error
         if response.is_success:
@@ -108,7 +116,7 @@ class Relay:
 def _problem(answer: bytes) -> SealroomError:
     try:
         return from_problem(json.loads(answer))
-    except ValueError:
+    except (ValueError, RecursionError):
         return from_problem(None)
 
 

@@ -2,12 +2,13 @@
 
 ::
 
-    launched -> study verified -> attested -> keys opened -> data read -> computed and gated
+    launched -> study verified -> attested -> keys opened -> all data decrypted -> read, computed and gated
              -> committed -> sealed and receipted -> delivered
 
 Nothing moves a session but the step before it. Until data is decrypted, the reason for stopping may be told to the
-host, which can see it anyway. Afterwards the host learns one thing, delivered or not, after a time that is a
-multiple of ``QUANTUM``: analysis errors and refusals travel sealed, as outputs.
+host, which can see it anyway. Afterwards the host learns one thing, delivered or not: analysis errors and refusals
+travel sealed, as outputs. Every part is fetched before any table is read, and the commit is asked for after a time that
+is a multiple of ``QUANTUM``, so that neither the requests nor their times say whether a table is as its schema says.
 """
 
 import time
@@ -15,10 +16,10 @@ from dataclasses import dataclass
 
 from attestation.attesters import Attester
 from enclave.analyses.base import Plan
-from enclave.compute import compute, plan_study, refuse_all
+from enclave.compute import compute, load_libraries, plan_study, refuse_all
 from enclave.custody import Custody, EnclaveKeys, attest, custodians_of, receive_keys, verify_commit
 from enclave.profile import BYTE_LIMIT, PROFILE, ROW_LIMIT
-from enclave.receipt import make_bundle, outputs_digest, secret_seed
+from enclave.receipt import make_bundle, outputs_digest, require_recipients, secret_seed
 from enclave.relay import Relay
 from protocol.container import PartOpener
 from protocol.documents.attested import CommitRequest, ReleaseCommit
@@ -35,8 +36,8 @@ from protocol.types import Digest
 __all__ = ["QUANTUM", "run_session"]
 
 QUANTUM = 1.0
-"""Seconds. From the first opened key to delivery a session lasts a whole number of these."""
-BEFORE_DECRYPTION = frozenset({"PART_SIZE", "PART_DIGEST", "PART_MISSING"})
+"""Seconds. From the last opened key to the first commit request a session lasts a whole number of these."""
+BEFORE_DECRYPTION = frozenset({"PART_SIZE", "PART_DIGEST"})
 """What the container finds wrong by the signed digests alone, without any key."""
 
 
@@ -69,9 +70,8 @@ def run_session(relay: Relay, attester: Attester) -> bool:
     started = time.monotonic()
     try:
         outputs = _compute(relay, opened)
-        bundle = _commit(relay, opened, outputs)
-        _pad_time(started)
-        relay.deliver(bundle)
+        _pad_time(started)  # what follows takes the same for all outputs: their sizes are fixed by the contract
+        relay.deliver(_commit(relay, opened, outputs))
     except HostFaultError as fault:
         relay.fail(fault.error)
     except Exception:  # noqa: BLE001 - whatever happened may have been shaped by data: the host learns nothing of it
@@ -86,7 +86,10 @@ def _open(relay: Relay, attester: Attester) -> Opened:
     study = verify_proposal(pack)
     require_quorum(study)
     _require_assignment(assignment, study)
+    _require_sizes(study)
+    require_recipients(study)
     plan = plan_study(study)
+    load_libraries()
     keys = EnclaveKeys()
     evidence = attest(relay, attester, assignment, study, keys)
     return Opened(pack, study, plan, receive_keys(relay, pack, study, evidence, keys), keys)
@@ -101,41 +104,65 @@ def _require_assignment(assignment: Assignment, study: Study) -> None:
         )
 
 
+def _require_sizes(study: Study) -> None:
+    for manifest in study.manifests:
+        document = manifest.document
+        if document.rows > ROW_LIMIT or any(file.plain_size > BYTE_LIMIT for file in document.files):
+            raise AccessDenied(
+                "ROW_LIMIT",
+                f"Dataset {document.short} has {document.rows} rows; profile {PROFILE} reads {ROW_LIMIT} rows and "
+                f"{BYTE_LIMIT} bytes. Seal it in several datasets.",
+            )
+
+
 def _compute(relay: Relay, opened: Opened) -> tuple[ReleasedOutput, ...]:
+    plains = [_fetch(relay, manifest, opened.custody) for manifest in opened.study.manifests]
     try:
-        tables = [_read_table(relay, manifest, opened.custody) for manifest in opened.study.manifests]
+        tables = [
+            _read_table(manifest.document, plain)
+            for manifest, plain in zip(opened.study.manifests, plains, strict=True)
+        ]
     except DocumentError:
         # A table that breaks its own signed schema: the recipients learn the class, sealed; the host nothing.
         return refuse_all(opened.study, "SCHEMA")
     return compute(opened.study, opened.plan, tables)
 
 
-def _read_table(relay: Relay, manifest: Verified[DatasetManifest], custody: Custody) -> Table:
+def _fetch(relay: Relay, manifest: Verified[DatasetManifest], custody: Custody) -> bytearray | None:
+    """Fetch and decrypt every part of a dataset; None where its owner sealed something that does not decrypt."""
     (file,) = manifest.document.files
-    if manifest.document.rows > ROW_LIMIT or file.plain_size > BYTE_LIMIT:
-        raise DocumentError("ROW_LIMIT", "The table is larger than this profile reads.")
     opener = PartOpener(custody.data_keys[manifest.name], file)
-    plain = bytearray(file.plain_size)
-    done = 0
+    plain, start, whole = bytearray(file.plain_size), 0, True
     for index in range(len(file.parts)):
-        done += _open_part(relay, manifest.name, opener, file, index, memoryview(plain)[done:])
-    table = TableReader.read(plain, manifest.document.table, row_limit=manifest.document.rows)
-    if table.rows != manifest.document.rows:
-        raise DocumentError("ROWS", "The table holds fewer rows than its manifest says.")
-    return table
+        end = start + opener.plain_size(index)
+        whole &= _open_part(relay, manifest.name, opener, file, index, memoryview(plain)[start:end])
+        start = end
+    return plain if whole else None
 
 
-def _open_part(relay: Relay, dataset: Digest, opener: PartOpener, file: SealedFile, index: int, out: memoryview) -> int:
+def _open_part(
+    relay: Relay, dataset: Digest, opener: PartOpener, file: SealedFile, index: int, out: memoryview
+) -> bool:
     try:
         sealed = relay.part(dataset, file.name, index, file.part_size(index))
     except SealroomError as error:
         raise HostFaultError(error) from None
     try:
-        return opener.open_part_into(index, sealed, out)
+        opener.open_part_into(index, sealed, out)
     except DocumentError as error:
         if error.code in BEFORE_DECRYPTION:
             raise HostFaultError(error) from None
-        raise
+        return False
+    return True
+
+
+def _read_table(manifest: DatasetManifest, plain: bytearray | None) -> Table:
+    if plain is None:
+        raise DocumentError("SEGMENT", "The owner sealed segments that do not decrypt.")
+    table = TableReader.read(plain, manifest.table, row_limit=manifest.rows)
+    if table.rows != manifest.rows:
+        raise DocumentError("ROWS", "The table holds fewer rows than its manifest says.")
+    return table
 
 
 def _commit(relay: Relay, opened: Opened, outputs: tuple[ReleasedOutput, ...]) -> bytes:

@@ -80,8 +80,8 @@ def encode(column, values):
     return np.array(scaled, dtype="<i8")
 
 
-def cohort(frame, slot, schema=SCHEMA, owner=None, subjects=None):
-    """Write a frame in the canonical layout, read it back, make a cohort."""
+def table_bytes(frame, slot, schema=SCHEMA, subjects=None):
+    """Write a frame in the canonical layout."""
     identifiers = subjects or [f"{slot}-{number}" for number in range(len(frame))]
     pseudonyms = b"".join(hashlib.sha256(text.encode()).digest()[:16] for text in identifiers)
     columns = {
@@ -92,7 +92,12 @@ def cohort(frame, slot, schema=SCHEMA, owner=None, subjects=None):
     }
     sink = io.BytesIO()
     write_table(schema, columns, sink)
-    table = TableReader.read(sink.getvalue(), schema, row_limit=len(frame))
+    return sink.getvalue()
+
+
+def cohort(frame, slot, schema=SCHEMA, owner=None, subjects=None):
+    """Write a frame in the canonical layout, read it back, make a cohort."""
+    table = TableReader.read(table_bytes(frame, slot, schema, subjects), schema, row_limit=len(frame))
     return read_cohort(slot, owner or OWNERS[slot], table)
 
 

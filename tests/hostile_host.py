@@ -1,0 +1,387 @@
+"""A host that lies: a real HTTP server that is relay and platform of one run, with a real custodian behind it.
+
+Everything is honest until a test puts a lie on a route. Times are those of ``factories.NOW``.
+
+::
+
+    host = hostile_host.Host(tmp_path)                       # three partners' lung data, all outputs of the demo
+    with host:
+        host.run()                                           # one enclave session in this process; True
+        host.bundle()                                        # the delivered bundle
+    host.lies["study"] = lambda asked, honest: other_bytes   # bytes, a Reply, or Raw bytes for the socket
+    host.refuses("NOT_APPROVED", before="nonce")             # runs; asserts code, and that nothing of later steps happened
+
+Routes: assignment study nonce quotes collateral release part commit result failure, in the order of a session.
+"""
+
+import contextlib
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+
+import custody
+import factories
+import lung
+
+from attestation.attesters.simulated import SimulatedAttester
+from enclave.analyses import find_analysis
+from enclave.relay import Relay
+from enclave.session import run_session
+from protocol import hpke
+from protocol.canonical import canonical_bytes
+from protocol.documents import (
+    ContractOutput,
+    CustodianKeys,
+    ReleaseCommit,
+    ReleasedOutput,
+    ResultBundle,
+)
+from protocol.documents.dataset import PART_SIZE
+from protocol.documents.exchange import Assignment, Failure, Launch, ReleaseRequest
+from protocol.dsse import Envelope, Unverified, load_document
+from protocol.errors import AccessDenied, SealroomError
+from protocol.padding import size_class, unpad
+from protocol.types import decode_base64, encode_base64
+
+__all__ = ["STEPS", "TICKET", "TOKEN", "Asked", "Endless", "Host", "Raw", "Reply", "make_lung_study"]
+
+TOKEN = "relay-token-of-the-tests-0123456789abcdef"
+TICKET = "platform-ticket-of-the-tests-0123456789ab"
+STEPS = ("assignment", "study", "nonce", "quotes", "collateral", "release", "part", "commit", "result")
+PARTNERS = "abc"
+MOST_ENDLESS = 2**30
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request: ``step`` is its route, ``rest`` what follows in its path."""
+
+    step: str
+    method: str
+    path: str
+    body: bytes
+    rest: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer with a status and headers of its own."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Raw(bytes):
+    """What goes to the socket instead of any HTTP; nothing at all hangs up."""
+
+
+@dataclass(frozen=True)
+class Endless:
+    """An answer that does not end."""
+
+    chunk: bytes = b"\0" * 65_536
+    status: int = 200
+
+
+Answer = bytes | Reply | Raw | Endless
+Lie = Callable[[Asked, Callable[[], bytes]], Answer]
+
+
+@dataclass
+class Seen:
+    """What a host can see of one exchange."""
+
+    step: str
+    method: str
+    path: str
+    sent: int
+    status: int = 0
+    answered: int = 0
+
+
+def make_lung_study(
+    custodian: CustodianKeys,
+    *,
+    frames: Any = None,
+    plains: dict[int, bytes] | None = None,
+    outputs: tuple[str, ...] = lung.OUTPUTS,
+    parameters: dict[str, Any] | None = None,
+    manifest: dict[str, Any] | None = None,
+    policy: dict[str, Any] | None = None,
+    recipe: dict[str, Any] | None = None,
+    contract: dict[str, Any] | None = None,
+    parties: tuple[factories.Party, ...] = (),
+) -> factories.StudyParts:
+    """Seal the lung trial of three partners and have the demo's recipe approved; ``plains`` replaces tables."""
+    rows = lung.rows()
+    parts = frames or [rows[rows.partner == slot] for slot in PARTNERS]
+    parties = parties or tuple(factories.make_institution(short) for short in ("north", "south", "east"))
+    datasets = tuple(
+        factories.make_dataset(
+            party,
+            custodian,
+            plain=(plains or {}).get(place) or lung.table_bytes(frame, slot),
+            table=lung.SCHEMA,
+            policy=policy,
+            changes={"rows": len(frame)} | (manifest or {}),
+        )
+        for place, (party, slot, frame) in enumerate(zip(parties, PARTNERS, parts, strict=True))
+    )
+    wanted = parameters or lung.PARAMETERS
+    signed = factories.make_recipe(
+        parties[0],
+        tuple(f"site-{party.institution.document.short}" for party in parties),
+        changes={"parameters": wanted, "outputs": outputs} | (recipe or {}),
+    )
+    tables = dict.fromkeys(signed.document.slots, lung.SCHEMA)
+    planned = find_analysis("clinical.survival").plan(wanted, outputs, tables)
+    agreed = tuple(
+        ContractOutput(
+            output=output.output,
+            type=output.type,
+            labels=output.labels,
+            recipients=tuple(factories.recipient_of(party) for party in parties),
+        )
+        for output in planned.outputs
+    )
+    bound = factories.make_contract(
+        parties[0], signed, datasets, parties, changes={"outputs": agreed} | (contract or {})
+    )
+    votes = tuple(factories.approve(bound, party) for party in parties)
+    return factories.StudyParts(parties, None, datasets, signed, bound, votes)
+
+
+class Host:
+    """Relay, platform, broker and custodian of one run."""
+
+    def __init__(self, folder: Path, **study: Any) -> None:
+        self.scene = custody.Scene(folder, owners=1, deposit=False)
+        self.study = make_lung_study(self.scene.custodian.keys(), **study)
+        self.run_id, self.fence = custody.RUN, 1
+        self.lies: dict[str, Lie] = {}
+        self.seen: list[Seen] = []
+        self.results: list[bytes] = []
+        self.failures: list[Failure] = []
+        self._lock = threading.Lock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def study(self) -> factories.StudyParts:
+        """The study that was agreed; setting it deposits its capsules."""
+        return self._study
+
+    @study.setter
+    def study(self, study: factories.StudyParts) -> None:
+        self._study = self.scene.study = study
+        for place in range(len(study.datasets)):
+            self.scene.custodian.deposit(study.deposit(place))
+
+    @property
+    def launch(self) -> Launch:
+        """What an enclave is told."""
+        return Launch(relay=self.url, token=TOKEN, attester="simulated", platform=self.url, ticket=TICKET)
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self.scene.custodian.close()
+
+    def run(self) -> bool:
+        """Run one session in this process."""
+        relay = Relay.connect(self.launch)
+        with contextlib.closing(relay._client):
+            return run_session(relay, SimulatedAttester(self.url, TICKET))
+
+    def again(self, run: str | None = None) -> None:
+        """Lease the same run again, or another one."""
+        self.run_id, self.fence = run or self.run_id, self.fence + 1
+
+    def refuses(self, *codes: str, before: str) -> Failure:
+        """Run; assert that the host was told one of ``codes``, that ``before`` and what follows it were not reached."""
+        records = self.scene.records()
+        assert self.run() is True
+        (failure,) = self.failures
+        assert failure.code in codes, failure
+        reached = {seen.step for seen in self.seen}
+        assert not reached & set(STEPS[STEPS.index(before) :]), reached
+        assert self.results == []
+        assert self.scene.records()["commits"] == []
+        if before in STEPS[: STEPS.index("part")]:
+            assert self.scene.records() == records, "a key was released"
+        return failure
+
+    def asked(self, step: str) -> list[Seen]:
+        """Return the exchanges on one route."""
+        return [seen for seen in self.seen if seen.step == step]
+
+    def bundle(self, place: int = -1) -> ResultBundle:
+        """Return a delivered bundle."""
+        return ResultBundle.from_bytes(self.results[place])
+
+    def commit(self, place: int = -1) -> ReleaseCommit:
+        """Return the custodian's commit in a delivered bundle."""
+        return Unverified.parse(self.bundle(place).commits[0], ReleaseCommit).claimed
+
+    def opened(self, party: int = 0, place: int = -1) -> dict[str, ReleasedOutput]:
+        """Open a partner's outputs of a delivered bundle, as its analyst does."""
+        bundle = self.bundle(place)
+        person = self.study.parties[party].people["analyst"]
+        key = hpke.public_digest(person.recipient.public_bytes())
+        agreed = {output.output: output for output in self.study.contract.document.outputs}
+        found = {}
+        for item in bundle.outputs:
+            if item.recipient == key:
+                info = hpke.output_info(self.study.contract.name, bundle.evidence.claims.run, item.output, key)
+                size = size_class(agreed[item.output].type, len(agreed[item.output].labels))
+                plain = unpad(person.recipient.open(decode_base64(item.sealed), info=info), size)
+                found[item.output] = load_document(ReleasedOutput, plain, limit=size)
+        return found
+
+    # What an honest host, broker and platform answer
+
+    def honest(self, asked: Asked) -> bytes:
+        """Answer as agreed."""
+        with self._lock:
+            return bytes(getattr(self, f"_answer_{asked.step}")(asked))
+
+    def _answer_assignment(self, _: Asked) -> bytes:
+        contract = self.study.contract
+        made = Assignment(run=self.run_id, contract=contract.name, profile=contract.document.profile, fence=self.fence)
+        return to_bytes(made)
+
+    def _answer_study(self, _: Asked) -> bytes:
+        return to_bytes(self.study.pack)
+
+    def _answer_nonce(self, _: Asked) -> bytes:
+        return to_bytes(self.scene.custodian.nonce(self.run_id, self.study.contract.name))
+
+    def _answer_quotes(self, asked: Asked) -> bytes:
+        wanted = json.loads(asked.body)
+        if wanted["ticket"] != TICKET:
+            raise AccessDenied("TICKET", "The platform knows no enclave with this ticket.")
+        quote = self.scene.platform.quote(
+            self.study.contract.document.measurement, bytes.fromhex(wanted["report_data"])
+        )
+        return canonical_bytes({"quote": encode_base64(quote)})
+
+    def _answer_collateral(self, _: Asked) -> bytes:
+        return to_bytes(self.scene.platform.collateral(self.scene.clock.now))
+
+    def _answer_release(self, asked: Asked) -> bytes:
+        request = load_document(ReleaseRequest, asked.body, limit=2**25)
+        return to_bytes(self.scene.custodian.release(self.run_id, self.fence, request))
+
+    def _answer_part(self, asked: Asked) -> bytes:
+        dataset, _, index = asked.rest
+        (found,) = (item for item in self.study.datasets if item.manifest.name == dataset)
+        return found.sealed[int(index) * PART_SIZE : (int(index) + 1) * PART_SIZE]
+
+    def _answer_commit(self, asked: Asked) -> bytes:
+        envelope = Envelope.from_bytes(asked.body)
+        return self.scene.custodian.commit(self.run_id, self.fence, envelope).to_bytes()
+
+    def _answer_result(self, asked: Asked) -> bytes:
+        self.results.append(asked.body)
+        return b"{}"
+
+    def _answer_failure(self, asked: Asked) -> bytes:
+        self.failures.append(load_document(Failure, asked.body, limit=65_536))
+        return b"{}"
+
+
+def to_bytes(document: Any) -> bytes:
+    """Return a document as it travels."""
+    return canonical_bytes(document.model_dump(mode="json", by_alias=True))
+
+
+def reapprove(study: factories.StudyParts, **changes: Any) -> factories.StudyParts:
+    """Change the contract, sign it and have all owners approve it again."""
+    contract = factories.resign(study.contract.document, study.parties[0].people["analyst"].contract, **changes)
+    votes = tuple(factories.approve(contract, party) for party in study.parties)
+    return replace(study, contract=contract, approvals=votes)
+
+
+def _route(method: str, path: str, body: bytes) -> Asked:
+    steps = path.strip("/").split("/")
+    match (method, *steps):
+        case (
+            ("GET", "assignment" | "study" as step)
+            | ("POST", "collateral" | "failure" as step)
+            | ("PUT", "result" as step)
+        ):
+            return Asked(step, method, path, body)
+        case ("POST", "custody", key, "nonce" | "release" | "commit" as step):
+            return Asked(step, method, path, body, (key,))
+        case ("GET", "datasets", dataset, file, index):
+            return Asked("part", method, path, body, (dataset, file, index))
+        case ("POST", "v1", "quotes"):
+            return Asked("quotes", method, path, body)
+    raise AccessDenied("ROUTE_UNKNOWN", f"{method} {path}")
+
+
+def _handler(host: Host) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _reply(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            seen = None
+            try:
+                asked = _route(self.command, self.path, body)
+                seen = Seen(asked.step, self.command, self.path, len(body))
+                host.seen.append(seen)
+                if asked.step != "quotes" and self.headers.get("Authorization") != f"Bearer {TOKEN}":
+                    raise AccessDenied("RELAY_TOKEN", "This is not the token of this run's relay.")
+                lie = host.lies.get(asked.step)
+                answer: Answer = lie(asked, lambda: host.honest(asked)) if lie else host.honest(asked)
+            except SealroomError as error:
+                answer = Reply(error.http_status, canonical_bytes(error.problem()))
+            with contextlib.suppress(ConnectionError):
+                self._send(answer, seen)
+
+        do_GET = do_PUT = do_POST = _reply  # noqa: N815 - the names that the library looks for
+
+        def _send(self, answer: Answer, seen: Seen | None) -> None:
+            if isinstance(answer, Raw):
+                self.close_connection = True
+                self.wfile.write(answer)
+                return
+            if isinstance(answer, Endless):
+                self._send_endless(answer, seen)
+                return
+            reply = answer if isinstance(answer, Reply) else Reply(body=answer)
+            if seen is not None:
+                seen.status, seen.answered = reply.status, len(reply.body)
+            self.send_response(reply.status)
+            for name, value in reply.headers:
+                self.send_header(name, value)
+            if reply.status != 204:
+                self.send_header("Content-Length", str(len(reply.body)))
+            self.end_headers()
+            self.wfile.write(reply.body)
+
+        def _send_endless(self, answer: Endless, seen: Seen | None) -> None:
+            self.close_connection = True
+            self.send_response(answer.status)
+            self.send_header("Connection", "close")
+            self.end_headers()
+            assert seen is not None
+            while seen.answered < MOST_ENDLESS:
+                self.wfile.write(answer.chunk)
+                seen.answered += len(answer.chunk)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    return Handler
