@@ -23,6 +23,7 @@ from broker.api.edge import EdgeMiddleware
 from broker.api.messages import HealthAnswer, canonical_response
 from broker.api.problems import PROBLEM_RESPONSES, register_problem_handlers
 from broker.context import Broker, system_time
+from broker.folder import hold_folder
 from broker.logs import configure_logs
 from broker.secretfile import load_or_make_secret
 from broker.settings import Settings
@@ -30,7 +31,7 @@ from broker.storage import Database, ObjectStore
 from broker.uploads import UploadSlots
 from custodian import Custodian, CustodianSettings
 from custodian.api import make_router
-from protocol.errors import StorageError
+from protocol.errors import StorageError, TransportError
 
 __all__ = ["create_app", "custodian_settings", "serve"]
 
@@ -103,9 +104,23 @@ def custodian_settings(settings: Settings) -> CustodianSettings:
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; when it is ready, print one line of JSON with the url on standard output."""
     configure_logs()
-    listener = socket.create_server((settings.host, settings.port), backlog=128)
-    port = listener.getsockname()[1]
-    app = create_app(settings.model_copy(update={"port": port}))
+    with hold_folder(settings.data):
+        _serve(settings, _listen(settings))
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=128)
+    except OSError as error:
+        raise TransportError(
+            "ADDRESS", f"Cannot listen on {settings.host} port {settings.port}: {error.strerror}. Choose another port."
+        ) from error
+
+
+def _serve(settings: Settings, listener: socket.socket) -> None:
+    bound = settings.model_copy(update={"port": listener.getsockname()[1]})
+    app = create_app(bound)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -114,7 +129,7 @@ def serve(settings: Settings) -> None:
         lifespan="on",
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
-    server = _ReadyServer(config, {"ready": True, "url": f"http://{settings.host}:{port}"})
+    server = _ReadyServer(config, {"ready": True, "url": bound.address})
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again after a clean stop; this turns that into an ordinary end.
         signal.signal(number, lambda *_: None)
@@ -146,7 +161,7 @@ def _open(settings: Settings, now: Callable[[], datetime]) -> Broker:
         uploads=UploadSlots(settings.limits.uploads),
         invite=load_or_make_secret(settings.data / "invite"),
         host_token=load_or_make_secret(settings.data / "host-token"),
-        public_url=settings.public_url or f"http://{settings.host}:{settings.port}",
+        public_url=settings.public_url or settings.address,
         now=now,
     )
 

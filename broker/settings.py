@@ -1,11 +1,12 @@
 """What a broker is told when it starts: flags before environment before a TOML file. Nothing is read at import."""
 
+import ipaddress
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from protocol.errors import DocumentError
 
@@ -54,6 +55,20 @@ class Settings(BaseModel):
     passphrase_file: Path | None = None
     limits: Limits = Limits()
 
+    @model_validator(mode="after")
+    def _plain_http_stays_on_this_machine(self) -> Self:
+        if not _is_loopback(self.host) and not (self.public_url or "").startswith("https://"):
+            raise ValueError(
+                "beyond loopback a broker listens behind a proxy that speaks TLS: set public_url to its https address"
+            )
+        return self
+
+    @property
+    def address(self) -> str:
+        """Where the broker listens, as an address on this machine."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
     @classmethod
     def load(
         cls, flags: Mapping[str, Any], environment: Mapping[str, str] | None = None, file: Path | None = None
@@ -79,8 +94,15 @@ class Settings(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
-            where = ".".join(str(step) for step in first["loc"])
+            where = ".".join(str(step) for step in first["loc"]) or "host"
             raise DocumentError("SETTINGS", f"The setting {where} is wrong: {first['msg']}.") from error
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _from_file(file: Path) -> dict[str, Any]:

@@ -59,13 +59,14 @@ def post(request: Request, body: Annotated[bytes, Depends(small_body)]) -> Respo
     now = broker.now().timestamp()
     assertion = _read_form(body)
     holder = _claimed_holder(assertion)
-    with broker.database.writing() as connection:
+    with broker.database.reading() as connection:
         institution = find_institution(connection, holder.root)
-        member = institution.document.member(holder.member) if institution else None
-        if member is None:
-            raise NotAuthenticated("CLIENT_UNKNOWN", f"{holder.member} of {holder.root[:16]} is no member here.")
-        claims = _verified_claims(assertion, member.keys.api)
-        jti, expires = _judge(claims, holder, broker, now)
+    member = institution.document.member(holder.member) if institution else None
+    if member is None:
+        raise NotAuthenticated("CLIENT_UNKNOWN", f"{holder.member} of {holder.root[:16]} is no member here.")
+    claims = _verified_claims(assertion, member.keys.api)
+    jti, expires = _judge(claims, holder, broker, now)
+    with broker.database.writing() as connection:
         use_assertion(connection, holder, jti, expires + _SKEW_SECONDS, now)
         token = secrets.token_urlsafe(32)
         keep_token(connection, token, holder, now + broker.settings.token_seconds, now)

@@ -24,7 +24,7 @@ class HostSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    broker: Annotated[str, Field(pattern=r"^https?://[^/?#\s]+$")]
+    broker: Annotated[str, Field(pattern=r"^(https://[^/?#\s]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?)$")]
     host_token_file: Path
     platform: Annotated[str, Field(pattern=r"^http://127\.0\.0\.1:\d{1,5}$")]
     data: Path

@@ -14,6 +14,9 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
+
+from protocol.errors import StorageError
 
 __all__ = ["Database"]
 
@@ -38,18 +41,29 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a consistent view of the database."""
-        with self.engine.connect().execution_options(**{_READ_ONLY: True}) as connection:
+        with _told(), self.engine.connect().execution_options(**{_READ_ONLY: True}) as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Open a transaction that holds the write lock from its first statement and is durable when it ends."""
-        with self.engine.begin() as connection:
+        with _told(), self.engine.begin() as connection:
             yield connection
 
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise StorageError(
+            "DATABASE",
+            "The broker's database is busy, full or damaged; nothing was changed. Try again, or tell its operator.",
+        ) from error
 
 
 def _make_engine(file: Path) -> Engine:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import obstore
 from anyio import to_thread
-from obstore.exceptions import AlreadyExistsError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore
 
 from protocol.errors import StorageError
@@ -65,6 +65,11 @@ class ObjectStore:
                 await obstore.delete_async(self._store, key)
                 message = "What was stored under this name before was damaged and is removed. Send it again."
                 raise StorageError("OBJECT_DAMAGED", message) from None
+        except BaseError as error:
+            raise StorageError(
+                "OBJECT_STORE",
+                "The object store did not take the bytes: it is full or cannot be written. Tell the operator.",
+            ) from error
         await to_thread.run_sync(self._make_durable, key)
 
     async def digest(self, key: str) -> str:

@@ -38,6 +38,16 @@ def test_wrong_settings_are_told_on_standard_error(tmp_path):
     assert "SETTINGS: absent.toml cannot be read" in found.stderr
 
 
+def test_a_data_folder_and_a_port_serve_one_broker(broker, tmp_path):
+    command = [sys.executable, "-m", "broker", "serve", "--data"]
+    found = subprocess.run([*command, str(broker.data)], capture_output=True, text=True, check=False)
+    assert found.returncode == 9 and "DATA_IN_USE" in found.stderr
+    port = broker.url.rsplit(":", 1)[1]
+    taken = [*command, str(tmp_path / "other"), "--port", port]
+    found = subprocess.run(taken, capture_output=True, text=True, check=False)
+    assert found.returncode == 10 and "ADDRESS" in found.stderr
+
+
 def test_an_upload_goes_on_after_kill_9(broker):
     scene = Scene(broker, owners=1, parts=3)
     dataset = scene.make_dataset(0)

@@ -48,6 +48,23 @@ def test_a_file_that_is_no_toml_is_refused(tmp_path, kind):
         kind.load({}, {}, tmp_path / "absent.toml")
 
 
+def test_plain_http_stays_on_this_machine():
+    for host in ("127.0.0.1", "::1", "localhost"):
+        assert Settings(data="d", host=host).host == host
+    assert Settings(data="d", host="::1", port=5).address == "http://[::1]:5"
+    with pytest.raises(DocumentError, match="setting host is wrong"):
+        Settings.load({"data": "d", "host": "0.0.0.0"})
+    with pytest.raises(DocumentError, match="setting host is wrong"):
+        Settings.load({"data": "d", "host": "broker.example", "public_url": "http://broker.example"})
+    assert Settings(data="d", host="0.0.0.0", public_url="https://broker.example").public_url
+    host = {"host_token_file": "t", "data": "d", "platform": "http://127.0.0.1:2"}
+    for good in ("http://127.0.0.1:8", "http://[::1]:8", "http://localhost", "https://broker.example"):
+        HostSettings.load({"broker": good, **host})
+    for bad in ("http://broker.example", "http://127.0.0.1.example", "ftp://x", "http://127.0.0.1:8/x"):
+        with pytest.raises(DocumentError, match="setting broker is wrong"):
+            HostSettings.load({"broker": bad, **host})
+
+
 def test_settings_do_not_change():
     with pytest.raises(ValueError, match="frozen"):
         Settings(data="d").port = 1

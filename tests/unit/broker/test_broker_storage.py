@@ -220,6 +220,24 @@ def test_what_an_interrupted_write_left_is_removed_at_start(store, tmp_path):
     assert not leftover.exists() and get(store, "a/whole") == b"data"
 
 
+def test_a_store_that_cannot_be_written_is_told(store, tmp_path):
+    (tmp_path / "objects" / "a").write_text("a file where a folder is wanted")
+    with pytest.raises(StorageError, match="OBJECT_STORE"):
+        put(store, "a/b", b"data")
+
+
+def test_a_database_that_stays_busy_is_told(tmp_path, database, monkeypatch):
+    import broker.storage.database
+
+    monkeypatch.setattr(broker.storage.database, "BUSY_MILLISECONDS", 50)
+    other = Database(tmp_path / "broker.sqlite3")
+    with database.writing(), pytest.raises(StorageError, match="DATABASE"), other.writing():
+        pass
+    with other.writing() as connection:
+        start(connection)
+    other.close()
+
+
 def test_a_store_that_overwrites_is_refused(store, monkeypatch):
     import obstore
 
