@@ -20,3 +20,19 @@ def reference() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+@pytest.fixture(scope="session")
+def world_of_session(tmp_path_factory):
+    """One world of real processes for all tests that are marked with the group ``world``."""
+    from world import World
+
+    with World(tmp_path_factory.mktemp("world")) as made:
+        yield made
+
+
+@pytest.fixture
+def world(world_of_session):
+    """The world with all its servers up, whatever the test before did to them."""
+    world_of_session.ensure()
+    return world_of_session
