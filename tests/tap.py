@@ -11,7 +11,6 @@
 
 import http.client
 import re
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -146,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer)
 
-    do_GET = do_PUT = do_POST = _pass
+    do_GET = do_PUT = do_POST = _pass  # noqa: N815 - the names that http.server calls
 
     def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         host, port = self.owner.target.removeprefix("http://").split(":")
@@ -176,5 +175,5 @@ class _Handler(BaseHTTPRequestHandler):
         """Close as the caller left it: a connection that was cut must not end in a traceback."""
         try:
             super().finish()
-        except (ConnectionError, socket.timeout):
+        except (TimeoutError, ConnectionError):
             self.rfile.close()
