@@ -2,3 +2,19 @@
 
 No network, no clock, no pandas.
 """
+
+__all__ = [
+    "canonical",
+    "commitment",
+    "container",
+    "documents",
+    "dsse",
+    "errors",
+    "governance",
+    "hpke",
+    "keyfile",
+    "layout",
+    "padding",
+    "presets",
+    "types",
+]
