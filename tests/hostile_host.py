@@ -15,9 +15,11 @@ Routes: assignment study nonce quotes collateral release part commit result fail
 """
 
 import contextlib
+import functools
 import json
+import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,7 +27,9 @@ from typing import Any, Self
 
 import custody
 import factories
+import factories_bundle
 import lung
+import pytest
 
 from attestation.attesters.simulated import SimulatedAttester
 from enclave.analyses import find_analysis
@@ -40,14 +44,36 @@ from protocol.documents import (
     ReleasedOutput,
     ResultBundle,
 )
-from protocol.documents.dataset import PART_SIZE
+from protocol.documents.dataset import PART_SIZE, SealedFile, sealed_size
 from protocol.documents.exchange import Assignment, Failure, Launch, ReleaseRequest
 from protocol.dsse import Envelope, Unverified, load_document
 from protocol.errors import AccessDenied, SealroomError
 from protocol.padding import size_class, unpad
 from protocol.types import decode_base64, encode_base64
+from sealroom.trust import Trust
+from sealroom.verification import verify_bundle
 
-__all__ = ["STEPS", "TICKET", "TOKEN", "Asked", "Endless", "Host", "Raw", "Reply", "make_lung_study"]
+__all__ = [
+    "PART_SIZE",
+    "STEPS",
+    "TICKET",
+    "TOKEN",
+    "Asked",
+    "Assignment",
+    "Endless",
+    "Host",
+    "Raw",
+    "Reply",
+    "SealedFile",
+    "host",
+    "make_host",
+    "make_lung_study",
+    "reapprove",
+    "sealed_size",
+    "to_bytes",
+    "trust_of",
+    "verify_bundle",
+]
 
 TOKEN = "relay-token-of-the-tests-0123456789abcdef"
 TICKET = "platform-ticket-of-the-tests-0123456789ab"
@@ -116,8 +142,12 @@ def make_lung_study(
     recipe: dict[str, Any] | None = None,
     contract: dict[str, Any] | None = None,
     parties: tuple[factories.Party, ...] = (),
+    spoil: dict[int, Callable[[factories.Party, factories.Dataset], factories.Dataset]] | None = None,
 ) -> factories.StudyParts:
-    """Seal the lung trial of three partners and have the demo's recipe approved; ``plains`` replaces tables."""
+    """Seal the lung trial of three partners and have the demo's recipe approved.
+
+    ``plains`` replaces tables and ``spoil`` whole datasets, by their place.
+    """
     rows = lung.rows()
     parts = frames or [rows[rows.partner == slot] for slot in PARTNERS]
     parties = parties or tuple(factories.make_institution(short) for short in ("north", "south", "east"))
@@ -131,6 +161,10 @@ def make_lung_study(
             changes={"rows": len(frame)} | (manifest or {}),
         )
         for place, (party, slot, frame) in enumerate(zip(parties, PARTNERS, parts, strict=True))
+    )
+    datasets = tuple(
+        (spoil or {}).get(place, lambda _, kept: kept)(parties[place], dataset)
+        for place, dataset in enumerate(datasets)
     )
     wanted = parameters or lung.PARAMETERS
     signed = factories.make_recipe(
@@ -156,12 +190,19 @@ def make_lung_study(
     return factories.StudyParts(parties, None, datasets, signed, bound, votes)
 
 
+@functools.cache
+def _usual_study(custodian: CustodianKeys) -> factories.StudyParts:
+    return make_lung_study(custodian)
+
+
 class Host:
     """Relay, platform, broker and custodian of one run."""
 
     def __init__(self, folder: Path, **study: Any) -> None:
         self.scene = custody.Scene(folder, owners=1, deposit=False)
-        self.study = make_lung_study(self.scene.custodian.keys(), **study)
+        self._deposited: set[str] = set()
+        keys = self.scene.custodian.keys()  # the same in all scenes of a process
+        self.study = make_lung_study(keys, **study) if study else _usual_study(keys)
         self.run_id, self.fence = custody.RUN, 1
         self.lies: dict[str, Lie] = {}
         self.seen: list[Seen] = []
@@ -180,8 +221,10 @@ class Host:
     @study.setter
     def study(self, study: factories.StudyParts) -> None:
         self._study = self.scene.study = study
-        for place in range(len(study.datasets)):
-            self.scene.custodian.deposit(study.deposit(place))
+        for place, dataset in enumerate(study.datasets):
+            if dataset.manifest.name not in self._deposited:  # a second capsule would be another one
+                self._deposited.add(dataset.manifest.name)
+                self.scene.custodian.deposit(study.deposit(place))
 
     @property
     def launch(self) -> Launch:
@@ -207,6 +250,10 @@ class Host:
         """Lease the same run again, or another one."""
         self.run_id, self.fence = run or self.run_id, self.fence + 1
 
+    def forget(self) -> None:
+        """Forget what was seen so far."""
+        self.seen, self.results, self.failures = [], [], []
+
     def refuses(self, *codes: str, before: str) -> Failure:
         """Run; assert that the host was told one of ``codes``, that ``before`` and what follows it were not reached."""
         records = self.scene.records()
@@ -216,7 +263,7 @@ class Host:
         reached = {seen.step for seen in self.seen}
         assert not reached & set(STEPS[STEPS.index(before) :]), reached
         assert self.results == []
-        assert self.scene.records()["commits"] == []
+        assert self.scene.records()["commits"] == records["commits"]
         if before in STEPS[: STEPS.index("part")]:
             assert self.scene.records() == records, "a key was released"
         return failure
@@ -300,9 +347,33 @@ class Host:
         return b"{}"
 
 
+@pytest.fixture
+def make_host(tmp_path: Path) -> Iterator[Callable[..., Host]]:
+    """Make hosts that serve until the test ends."""
+    with contextlib.ExitStack() as stack:
+
+        def make(**study: Any) -> Host:
+            folder = tmp_path / secrets.token_hex(4)
+            folder.mkdir()
+            return stack.enter_context(Host(folder, **study))
+
+        yield make
+
+
+@pytest.fixture
+def host(make_host: Callable[..., Host]) -> Host:
+    """An honest host with the lung trial."""
+    return make_host()
+
+
 def to_bytes(document: Any) -> bytes:
     """Return a document as it travels."""
     return canonical_bytes(document.model_dump(mode="json", by_alias=True))
+
+
+def trust_of(made: Host) -> Trust:
+    """Pin everything that a host's study rests on."""
+    return factories_bundle.make_trust(made.study, made.scene.platform)
 
 
 def reapprove(study: factories.StudyParts, **changes: Any) -> factories.StudyParts:
