@@ -46,7 +46,7 @@ imports: $(VENV)/dev ## check the directions of imports
 	$(BIN)/lint-imports
 
 bench: $(VENV)/dev ## run all benchmarks and write benchmarks/out/*.json
-	@for program in benchmarks/*.py; do echo "== $$program"; $(BIN)/python $$program || exit 1; done
+	@for program in benchmarks/[!_]*.py; do echo "== $$program"; $(BIN)/python $$program || exit 1; done
 
 generated: $(VENV)/dev ## write generated files anew: JSON Schemas, OpenAPI, state diagrams, trusted file lock
 	$(BIN)/python -m protocol.schemas --write

@@ -1,0 +1,100 @@
+"""The demo's stage: broker, platform and host as processes, what their operator hands over, lines for a shell."""
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from protocol.errors import SealroomError
+from sealroom.cli.output import say
+from sealroom.demo.processes import service
+from sealroom.demo.script import PRELUDE
+
+__all__ = ["Stage", "open_stage", "play_line", "write_secret"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where a study is played: the environment that every command sees."""
+
+    folder: Path
+    environment: dict[str, str]
+
+
+@contextmanager
+def open_stage(folder: Path, host_arguments: Sequence[str] = ()) -> Iterator[Stage]:
+    """Run platform, broker and host until the block ends; what their operator hands over goes to ``operator/``.
+
+    ``host_arguments`` are further arguments of ``sealroom host run``. Parties' inputs are expected in ``inputs/``.
+    """
+    from attestation.policy import manifests_folder
+
+    operator = folder / "operator"
+    operator.mkdir()
+    shutil.copyfile(manifests_folder() / "clinical" / "appraisal.simulated.toml", operator / "appraisal.toml")
+    write_secret(operator / "custodian-passphrase", secrets.token_urlsafe(24))
+    with ExitStack() as stack:
+        arguments = ["simulator", "serve", "--state", str(operator / "platform")]
+        platform = stack.enter_context(service("platform", arguments, operator / "platform.log"))["url"]
+        (operator / "platform-root.pem").write_bytes(_get(platform + "/v1/root"))
+        arguments = ["broker", "serve", "--data", str(operator / "broker")]
+        arguments += ["--appraisal-policy", str(operator / "appraisal.toml")]
+        arguments += ["--hardware-root", str(operator / "platform-root.pem")]
+        arguments += ["--passphrase-file", str(operator / "custodian-passphrase")]
+        broker = stack.enter_context(service("broker", arguments, operator / "broker.log"))["url"]
+        (operator / "custodian.json").write_bytes(_get(broker + "/v1/custodian"))
+        shutil.copy(operator / "broker" / "invite", operator / "invite")
+        arguments = ["host", "run", "--broker", broker, "--platform", platform, "--data", str(operator / "host")]
+        arguments += ["--host-token-file", str(operator / "broker" / "host-token"), *host_arguments]
+        stack.enter_context(service("host", arguments, operator / "host.log"))
+        yield Stage(
+            folder,
+            os.environ
+            | {
+                "BROKER": broker,
+                "OPERATOR": str(operator),
+                "INPUTS": str(folder / "inputs"),
+                "WORK": str(folder),
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            },
+        )
+
+
+def play_line(line: str, stage: Stage) -> str:
+    """Run a line of shell on the stage and return what it printed.
+
+    Raises
+    ------
+    SealroomError
+        ``DEMO_STEP`` where it fails; what it printed is shown.
+    """
+    done = subprocess.run(  # noqa: S603 - our own line, by the system's shell
+        ["/bin/sh", "-c", PRELUDE + line],
+        env=stage.environment,
+        cwd=stage.folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        say(done.stdout + done.stderr)
+        raise SealroomError("DEMO_STEP", f"The command {line!r} ended with exit status {done.returncode}.")
+    return done.stdout
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Write a passphrase into a new file that only its owner reads."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as sink:
+        sink.write(text + "\n")
+
+
+def _get(url: str) -> bytes:
+    import httpx
+
+    return httpx.get(url, timeout=30, trust_env=False).raise_for_status().content
