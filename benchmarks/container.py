@@ -1,4 +1,4 @@
-"""Sealed container: megabytes per CPU-second beside stock ``crypt4gh`` and ``openssl speed``, and peak memory.
+"""Sealed container: megabytes per CPU-second beside stock ``crypt4gh`` and ``openssl speed``.
 
 ``python benchmarks/container.py`` prints ratios measured side by side and writes benchmarks/out/container.json.
 
@@ -7,42 +7,31 @@ of each part was compared with the manifest; crypt4gh has no such step, so it is
 SHA-256 of the same bytes. What SHA-256 alone costs on this machine is printed: it bounds what opening can reach.
 """
 
-import argparse
 import hashlib
-import importlib.metadata
 import io
-import json
 import os
-import platform
-import resource
 import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, BinaryIO
+from collections.abc import Callable
+from typing import Any
 
+from _report import Row, publish, row, versions
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from protocol.container import PartOpener, SealingWriter, generate_data_key, open_stock
 from protocol.container.segments import open_segments
-from protocol.documents.dataset import PART_SIZE, SEALED_SEGMENT, SEGMENT, SealedFile
+from protocol.documents.dataset import PART_SIZE, SEALED_SEGMENT, SEGMENT
 
-OUT = Path(__file__).resolve().parent / "out" / "container.json"
 MEGABYTE = 10**6
 MIB = 2**20
 SIZE = 64 * MIB
 ROUNDS = 7
 RUN = 8
 """Segments that stay in the cache, as the one block of ``openssl speed`` does."""
-CHUNK = MIB
-GROWTH = 8
-SMALL = 32 * MIB
-"""Two whole parts: below one part, memory follows the file, as it should."""
 
 
 class Null(io.RawIOBase):
@@ -67,7 +56,7 @@ def openssl_rate(seconds: int = 1) -> float:
     return float(line.split(":")[-1]) / MEGABYTE
 
 
-def measure_rates() -> tuple[dict[str, float], list[dict[str, Any]]]:
+def measure_rates() -> tuple[dict[str, float], list[Row]]:
     """Return medians of all rates, and the rows of the table."""
     from crypt4gh import lib as stock
 
@@ -142,65 +131,21 @@ def measure_rates() -> tuple[dict[str, float], list[dict[str, Any]]]:
         pairs = zip(runs[f"crypt4gh {name}"], runs["SHA-256"], strict=True)
         runs[f"crypt4gh {name} + SHA-256"] = [1 / (1 / first + 1 / second) for first, second in pairs]
 
-    def row(name: str, ours: str, peer: str, goal: float | None) -> dict[str, Any]:
+    def compare(name: str, ours: str, peer: str, goal: float | None) -> Row:
         ratio = statistics.median(a / b for a, b in zip(runs[ours], runs[peer], strict=True))
-        return _row(name, ratio, goal, None if goal is None else ratio >= goal, peer)
+        return row(name, ratio, peer, goal, "least")
 
     rows = [
-        row("decrypt segments, 64 MiB", "decrypt", "crypt4gh decrypt", 2.3),
-        row("decrypt segments that stay in the cache, 64 KiB blocks", "decrypt in cache", "openssl speed", 0.85),
-        row("decrypt segments, 64 MiB", "decrypt", "openssl speed", None),
-        row("open: SHA-256 of each part, then decrypt", "open", "crypt4gh decrypt", 2.3),
-        row("open: SHA-256 of each part, then decrypt", "open", "crypt4gh decrypt + SHA-256", None),
-        row("seal: encrypt and SHA-256 of each part", "seal", "crypt4gh encrypt", None),
-        row("seal: encrypt and SHA-256 of each part", "seal", "crypt4gh encrypt + SHA-256", None),
-        row("SHA-256 alone (bounds opening)", "SHA-256", "crypt4gh decrypt", None),
+        compare("decrypt segments, 64 MiB", "decrypt", "crypt4gh decrypt", 2.3),
+        compare("decrypt segments that stay in the cache, 64 KiB blocks", "decrypt in cache", "openssl speed", 0.85),
+        compare("decrypt segments, 64 MiB", "decrypt", "openssl speed", None),
+        compare("open: SHA-256 of each part, then decrypt", "open", "crypt4gh decrypt", 2.3),
+        compare("open: SHA-256 of each part, then decrypt", "open", "crypt4gh decrypt + SHA-256", None),
+        compare("seal: encrypt and SHA-256 of each part", "seal", "crypt4gh encrypt", None),
+        compare("seal: encrypt and SHA-256 of each part", "seal", "crypt4gh encrypt + SHA-256", None),
+        compare("SHA-256 alone (bounds opening)", "SHA-256", "crypt4gh decrypt", None),
     ]
     return {name: statistics.median(values) for name, values in runs.items()}, rows
-
-
-def measure_memory() -> list[dict[str, Any]]:
-    """Peak memory of sealing and opening, each in a process of its own, when the file grows."""
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        peaks = {size: _child("seal", size, folder) for size in (SMALL, SMALL * GROWTH)}
-        opened = {size: _child("open", size, folder) for size in (SMALL, SMALL * GROWTH)}
-    for name, found in (("seal", peaks), ("open", opened)):
-        ratio = found[SMALL * GROWTH] / found[SMALL]
-        title = f"peak memory of {name}, file {GROWTH}x larger ({found[SMALL]} -> {found[SMALL * GROWTH]} KiB)"
-        rows.append(_row(title, ratio, 1.2, ratio <= 1.2, f"itself at {SMALL // MIB} MiB"))
-    return rows
-
-
-def _child(work: str, size: int, folder: str) -> int:
-    command = [sys.executable, __file__, "--child", work, "--size", str(size), "--folder", folder]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return int(done.stdout)
-
-
-def child(work: str, size: int, folder: Path) -> None:
-    """Seal or open one file from disk to disk or to nowhere, and print the peak resident size in KiB."""
-    path, notes = folder / f"{size}.c4gh-body", folder / f"{size}.json"
-    data_key = hashlib.sha256(b"a key for this benchmark only").digest()
-    if work == "seal":
-        with path.open("wb", buffering=0) as file:
-            writer = SealingWriter(file, data_key)
-            for at in range(0, size, CHUNK):
-                writer.write(os.urandom(min(CHUNK, size - at)))
-        notes.write_text(writer.finish().sealed_file("benchmark").model_dump_json(), encoding="utf-8")
-    else:
-        sealed_file = SealedFile.model_validate_json(notes.read_text(encoding="utf-8"))
-        with path.open("rb", buffering=0) as file:
-            total = sum(len(view) for view in PartOpener(data_key, sealed_file).open_all(_parts(file)))
-        if total != size:
-            raise SystemExit(f"opened {total} of {size} bytes")
-    sys.stdout.write(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}\n")
-
-
-def _parts(file: BinaryIO) -> Iterator[memoryview]:
-    buffer = memoryview(bytearray(PART_SIZE))
-    while size := file.readinto(buffer):  # type: ignore[attr-defined]  # a raw file has it; BinaryIO does not say so
-        yield buffer[:size]
 
 
 def _require_same(wanted: bytes, found: bytes, what: str) -> None:
@@ -208,48 +153,26 @@ def _require_same(wanted: bytes, found: bytes, what: str) -> None:
         raise SystemExit(f"{what} gave other bytes than were sealed: no ratios.")
 
 
-def _row(name: str, ratio: float, goal: float | None, met: bool | None, peer: str) -> dict[str, Any]:  # noqa: FBT001 - a cell
-    return {"name": name, "ratio": round(ratio, 3), "goal": goal, "met": met, "peer": peer, "versions": versions()}
-
-
-def versions() -> dict[str, str]:
+def versions_measured() -> dict[str, str]:
     """Return what was measured, in which versions."""
     from cryptography.hazmat.backends.openssl import backend
 
-    packages = {name: importlib.metadata.version(name) for name in ("cryptography", "crypt4gh")}
     peer = subprocess.run(["openssl", "version"], check=True, capture_output=True, text=True).stdout.split()[1]
     library = backend.openssl_version_text().split()[1]
-    return packages | {"python": platform.python_version(), "openssl in cryptography": library, "openssl command": peer}
+    return versions(("cryptography", "crypt4gh")) | {"openssl in cryptography": library, "openssl command": peer}
 
 
 def main() -> int:
     """Measure, print, write. A goal that is missed is printed as such; it is no failure of the program."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--child", choices=("seal", "open"), help=argparse.SUPPRESS)
-    parser.add_argument("--size", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
-    chosen = parser.parse_args()
-    if chosen.child:
-        child(chosen.child, chosen.size, chosen.folder)
-        return 0
     if shutil.which("openssl") is None:
         raise SystemExit("The command openssl is wanted: install it to compare with it.")
-    # Memory first: Linux counts what the parent held before a child's program was loaded.
-    memory = measure_memory()
     rates, rows = measure_rates()
-    rows += memory
     print(f"{'MB of plain bytes per CPU-second':<44} median of {ROUNDS}")
     for name, value in rates.items():
         print(f"  {name:<42} {value:8.0f}")
-    print(f"\n{'ratio':>7} {'goal':>6}  {'met':<4} {'what':<68} against")
-    for row in rows:
-        goal = "" if row["goal"] is None else row["goal"]
-        met = "" if row["met"] is None else ("yes" if row["met"] else "NO")
-        print(f"{row['ratio']:>7.2f} {goal:>6}  {met:<4} {row['name']:<68} {row['peer']}")
+    publish("container", rows, versions_measured())
     bound = rates["SHA-256"] / rates["crypt4gh decrypt"]
     print(f"\nSHA-256 of the sealed bytes alone runs at {bound:.2f}x crypt4gh: opening stays below that.")
-    OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
     return 0
 
 

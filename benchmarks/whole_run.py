@@ -79,7 +79,8 @@ def measure(rounds: int, sizes: tuple[int, ...]) -> dict[tuple[str, int], list[f
     found: dict[tuple[str, int], list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "enclaves.jsonl"
-        command = [sys.executable, "-I", str(HERE / "_measured_enclave.py"), str(log)]
+        enclave = [sys.executable, "-I", "-m", "enclave"]
+        command = [sys.executable, "-I", str(HERE / "_measured.py"), str(log), *enclave]
         with world(f"enclave_command = {json.dumps(command)}\npoll_seconds = 0.1\n") as stage:
             agreed = {size: prepare(stage, size) for size in (START_UP, *sizes)}
             passphrase = stage.folder / "inputs" / "a" / "passphrase"
