@@ -27,7 +27,7 @@ from protocol.documents.study import Approval, Contract, Recipe, Revocation
 from protocol.dsse import Envelope, SignedDocument, Unverified, Verified
 from protocol.errors import AccessDenied, DocumentError
 from protocol.presets import PRESETS, strictest
-from protocol.types import Key, Name, decode_base64, parse_time
+from protocol.types import Digest, Key, Name, decode_base64, parse_time
 
 __all__ = [
     "CLOCK_SKEW",
@@ -41,6 +41,7 @@ __all__ = [
     "verify_manifest",
     "verify_proposal",
     "verify_recipe",
+    "verify_revocation",
     "verify_vote",
 ]
 
@@ -174,11 +175,28 @@ def verify_vote(
     envelope: Envelope, kind: type[Vote], contract: Verified[Contract], institutions: Institutions
 ) -> Verified[Vote]:
     """Verify an approval or a revocation of ``contract`` by an approver of one of its owners."""
+    return _verify_vote(envelope, kind, contract.name, contract.document, institutions)
+
+
+def verify_revocation(
+    envelope: Envelope, contract: Unverified[Contract], institutions: Institutions
+) -> Verified[Revocation]:
+    """Verify a revocation of a contract that nobody needs to vouch for; only the revoking institution is looked up.
+
+    A contract's name is the digest of its content, so its owners are read from what the revocation names. Were the
+    proposer's signature asked for, a proposer could make a revocation impossible by removing their analyst.
+    """
+    return _verify_vote(envelope, Revocation, contract.envelope.name, contract.claimed, institutions)
+
+
+def _verify_vote(
+    envelope: Envelope, kind: type[Vote], name: Digest, contract: Contract, institutions: Institutions
+) -> Verified[Vote]:
     unverified = Unverified.parse(envelope, kind)
     claimed = unverified.claimed
-    if claimed.contract != contract.name:
+    if claimed.contract != name:
         raise AccessDenied("OTHER_CONTRACT", f"The {claimed.kind} is for another contract, {claimed.contract[:16]}.")
-    if claimed.institution not in contract.document.owners:
+    if claimed.institution not in contract.owners:
         raise AccessDenied("STRANGER", f"The {claimed.kind} comes from an institution that owns none of the datasets.")
     return _by_member(unverified, institutions, claimed.institution, claimed.member, "approver")
 

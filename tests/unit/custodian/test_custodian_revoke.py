@@ -76,6 +76,63 @@ def test_nobody_else_may_revoke(scene, code):
     assert scene.release(custody.RUN)
 
 
+def removed(party, serial, left):
+    """The party's document without one of its people."""
+    return party.reissue(
+        serial=serial, members=tuple(member for member in party.institution.document.members if member.id != left)
+    )
+
+
+def test_a_proposer_whose_analyst_left_cannot_keep_others_from_revoking(scene):
+    study = scene.study
+    proposer, *others = study.parties
+    without = (removed(proposer, 2, "analyst"), *others)
+    revocation = factories.revoke(study.contract, others[1], "approver-2")
+    scene.custodian.revoke(
+        study.repack(institutions=factories.envelopes([p.institution for p in without])), revocation.envelope
+    )
+    back = (proposer.reissue(serial=3), *others)
+    with scene.refuses("REVOKED", AccessDenied):
+        scene.release(pack=study.repack(institutions=factories.envelopes([p.institution for p in back])))
+
+
+@pytest.mark.parametrize("kind", ["forked", "old", "forged", "twice", "absent"])
+def test_other_institutions_documents_are_not_looked_at(scene, kind):
+    study = scene.study
+    proposer, other, revoker = (party.institution.envelope for party in study.parties)
+    shown = study.parties[0].reissue(serial=2, name="What the custodian was shown")
+    scene.custodian.deposit(factories.make_deposit(shown, factories.make_dataset(shown, scene.custodian.keys())))
+    packs = {
+        "forked": (study.parties[0].reissue(serial=2, name="Another").institution.envelope, other, revoker),
+        "old": (proposer, other, revoker),
+        "forged": (proposer.model_copy(update={"payload": other.payload}), other, revoker),
+        "twice": (proposer, other, other, revoker),
+        "absent": (revoker,),
+    }
+    revocation = factories.revoke(study.contract, study.parties[2]).envelope
+    scene.custodian.revoke(study.repack(institutions=packs[kind]), revocation)
+    assert scene.query("SELECT contract FROM revocations") == [(study.contract.name,)]
+    assert scene.query(f"SELECT serial FROM institutions WHERE root = '{study.parties[0].key}'") == [(2,)]
+
+
+def test_a_contract_is_named_by_its_content_whoever_signed_it(scene):
+    study = scene.study
+    unsigned = factories.resign(study.contract.document, study.parties[1].root)
+    assert unsigned.name == study.contract.name
+    revocation = factories.revoke(study.contract, study.parties[2]).envelope
+    altered = factories.resign(study.contract.document, study.parties[1].root, title="Altered")
+    with scene.refuses("OTHER_CONTRACT", AccessDenied):
+        scene.custodian.revoke(study.repack(contract=altered.envelope), revocation)
+    scene.custodian.revoke(study.repack(contract=unsigned.envelope), revocation)
+    assert scene.query("SELECT contract FROM revocations") == [(study.contract.name,)]
+
+
+def test_the_revoking_institution_has_to_be_there(scene):
+    revocation = factories.revoke(scene.study.contract, scene.study.parties[2]).envelope
+    with scene.refuses("INSTITUTION_UNKNOWN", AccessDenied):
+        scene.custodian.revoke(scene.study.repack(institutions=scene.study.pack.institutions[:2]), revocation)
+
+
 def test_an_approver_who_was_removed_cannot_revoke_with_an_old_document(scene):
     party = scene.study.parties[0]
     members = tuple(member for member in party.institution.document.members if member.id != "approver-2")
