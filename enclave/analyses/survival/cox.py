@@ -96,8 +96,9 @@ def fit_cox(
     order = np.unique(time, return_inverse=True)[1].astype(float)
     model = PHReg(order, scaled, status=event.astype(int), ties="efron", strata=strata)
     try:
-        _require_estimable(model, scaled.shape[1], int(np.count_nonzero(event)))
-        estimate = _maximise(model, scaled)
+        at_zero = -model.hessian(np.zeros(scaled.shape[1]))
+        _require_estimable(at_zero, int(np.count_nonzero(event)))
+        estimate = _maximise(model, scaled, at_zero)
         information = -model.hessian(estimate)
         np.linalg.cholesky(information)  # raises where it is not positive definite
         variance = np.diag(np.linalg.inv(information))
@@ -113,31 +114,31 @@ def fit_cox(
     return RawRegression(terms, likelihoods, design)
 
 
-def _require_estimable(model: "PHReg", parameters: int, events: int) -> None:
+def _require_estimable(at_zero: Floats, events: int) -> None:
     """At zero the information is, summed over events, the covariates' variance among those at risk together."""
-    weakest = np.linalg.eigvalsh(-model.hessian(np.zeros(parameters))).min()
-    if weakest < _LEAST_VARIANCE * events:
+    if np.linalg.eigvalsh(at_zero).min() < _LEAST_VARIANCE * events:
         raise AnalysisError(
             "COLLINEAR", "A covariate is constant, or follows from the others, among subjects at risk together."
         )
 
 
-def _maximise(model: "PHReg", scaled: Floats) -> Floats:
-    """Climb by Newton steps, halved while they lead down or out of what floats can carry."""
+def _maximise(model: "PHReg", scaled: Floats, at_zero: Floats) -> Floats:
+    """Climb by Newton steps, halved while they lead down or out of what floats can carry; begin at zero."""
 
     def height(at: Floats) -> float:
         return float(model.loglike(at)) if np.ptp(scaled @ at) <= _WIDEST else -math.inf
 
     estimate: Floats = np.zeros(scaled.shape[1])
-    reached = height(estimate)
+    reached, information = height(estimate), at_zero
     for _ in range(_ITERATIONS):
-        step = np.linalg.solve(-model.hessian(estimate), model.score(estimate))
+        step = np.linalg.solve(information, model.score(estimate))
         if np.all(np.abs(step) <= _TOLERANCE * np.maximum(np.abs(estimate), 1.0)):
             return estimate + step
         least = reached - _SLACK * abs(reached)
         while (reached := height(estimate + step)) < least:
             step /= 2
         estimate = estimate + step
+        information = -model.hessian(estimate)  # the dearest part of a step: computed once for each place
     raise _separation()
 
 
