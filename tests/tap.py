@@ -31,6 +31,7 @@ class Exchange:
     request: bytes
     status: int
     answer: bytes
+    heads: bytes
 
 
 @dataclass
@@ -131,7 +132,8 @@ class _Handler(BaseHTTPRequestHandler):
         held = self.owner.pause(self.command, self.path, answered=False)
         if held is None or not held.dropped:
             status, headers, answer = self._forward(body)
-            self.owner.exchanges.append(Exchange(self.command, self.path, body, status, answer))
+            heads = f"{self.headers}\n{headers}".encode()
+            self.owner.exchanges.append(Exchange(self.command, self.path, body, status, answer, heads))
             held = self.owner.pause(self.command, self.path, answered=True)
         if held is not None and held.dropped:
             return

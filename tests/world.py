@@ -39,12 +39,17 @@ from factories import changed
 from partner_desk import Desk
 from tap import Held, Tap
 
+from protocol import hpke
+from protocol.commitment import commit_key
+from protocol.container import SealingWriter, generate_data_key
+from protocol.documents.dataset import DatasetManifest
 from protocol.documents.receipt import StudyPack
 from protocol.documents.study import Approval, Contract, Revocation
 from protocol.dsse import Verified, load_document, sign
-from protocol.types import format_time
+from protocol.types import decode_base64, format_time
 from sealroom import Client
 from sealroom.datasets import seal as sealing
+from sealroom.datasets.package import Package
 from sealroom.demo.cut import PARTIES, cut_lung
 from sealroom.keystore import Keystore, Passphrase
 from sealroom.listing import RunEntry
@@ -52,6 +57,8 @@ from sealroom.listing import RunEntry
 PROJECT = Path(__file__).resolve().parents[1]
 MEASURED = ("protocol", "enclave", "attestation", "manifests")
 LEASE_SECONDS = 3.0
+SHOWN = ("cmdline", "environ")
+"""What a process shows of itself to its own user."""
 ROLES = {"stew": "steward", "ann": "approver", "abe": "approver", "lea": "analyst"}
 DATA = files("sealroom.demo").joinpath("data")
 SLOTS = [part for party in PARTIES for part in ("--dataset", f"{party}=lung-{party}")]
@@ -84,6 +91,11 @@ class Service:
         return json.loads(line)
 
     @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    @property
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
@@ -107,9 +119,8 @@ class Service:
     @property
     def children(self) -> list[int]:
         """Process ids of its children that live: of a host, the enclaves."""
-        assert self.process is not None
         found = []
-        for task in Path(f"/proc/{self.process.pid}/task").glob("*/children"):
+        for task in Path(f"/proc/{self.pid}/task").glob("*/children"):
             found += [int(child) for child in task.read_text().split()]
         return found
 
@@ -187,6 +198,10 @@ class World:
             self.host.start()
 
     @property
+    def servers(self) -> tuple[Service, ...]:
+        return (self.platform, self.broker, self.host)
+
+    @property
     def platform_url(self) -> str:
         return f"http://127.0.0.1:{self._ports['platform']}"
 
@@ -215,6 +230,16 @@ class World:
         """Run a public command of a party with ``--json`` and return what it answered."""
         answer = self.desks[party].run(*words, "--json", code=code)
         return answer.json
+
+    def process(self, party: str, *words: object) -> subprocess.Popen[str]:
+        """Start a public command of a party as a process of its own."""
+        desk = self.desks[party]
+        known = os.environ | {
+            "SEALROOM_HOME": str(desk.home),
+            "SEALROOM_PASSPHRASE_FILE": str(desk.folder / "passphrase"),
+        }
+        command = [sys.executable, "-m", "sealroom", *map(str, words)]
+        return subprocess.Popen(command, env=known, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
     def client(self, party: str, member: str = "lea") -> Client:
         """Return the SDK's client of a member; it stays open."""
@@ -289,6 +314,10 @@ class World:
     def results(self, run: str) -> list[Path]:
         """Return every result object that is stored for a run."""
         return [path for path in (self.broker_data / "objects").rglob("*") if path.is_file() and run in str(path)]
+
+    def parts(self, dataset: str) -> list[Path]:
+        """Return the stored parts of a dataset, in order."""
+        return sorted(path for path in (self.broker_data / "objects" / "sealed" / dataset).rglob("*") if path.is_file())
 
     def one_result(self, run: str) -> Any:
         """Assert that a run ended with exactly one result, charged once, and that the result verifies."""
@@ -411,6 +440,33 @@ class World:
             )
         return str(sealed["name"])
 
+    def large_package(self, folder: Path, short: str) -> Package:
+        """Sign a package of three parts in A's name; what is inside does not matter to an upload."""
+        folder.mkdir()
+        package, data_key = Package(folder, short), generate_data_key()
+        with package.sealed.open("wb") as sink:
+            writer = SealingWriter(sink, data_key)
+            for _ in range(34):
+                writer.write(bytes(2**20))
+            sealed = writer.finish()
+        old = self.manifest("a").document
+        fields = old.model_dump(mode="json") | {
+            "short": short,
+            "lineage": {"id": secrets.token_hex(32), "version": 1},
+            "files": [sealed.sealed_file("table").model_dump(mode="json")],
+            "commitment": commit_key(data_key).model_dump(mode="json"),
+        }
+        manifest = sign(DatasetManifest.model_validate_json(json.dumps(fields)), self.key("a", "stew", "manifest"))
+        package.manifest.write_bytes(manifest.envelope.to_bytes())
+        info = hpke.capsule_info(manifest.name, self.root("a"), old.custodian.signing)
+        package.capsule.write_bytes(hpke.seal(data_key, decode_base64(old.custodian.encryption), info=info))
+        return package
+
+    def manifest(self, party: str) -> Verified[DatasetManifest]:
+        """Return the manifest of a party's dataset of the study."""
+        package = Package(self.desks[party].folder / "sealed", f"lung-{party}")
+        return package.load(self.client(party).party.institution)
+
     def _first_study(self) -> Study:
         recipe = self.desks["a"].write("recipe.toml", DATA.joinpath("recipe.toml").read_text("utf-8"))
         out = self.desks["a"].folder / "contract.json"
@@ -424,6 +480,8 @@ class World:
             held.wait()
             # The enclave holds plain data now: whatever the host has on its disk, it has at this moment.
             at_work = {str(path): path.read_bytes() for path in self.host_data.rglob("*") if path.is_file()}
+            for pid in (self.enclave(), *(server.pid for server in self.servers)):
+                at_work |= {f"/proc/{pid}/{name}": Path(f"/proc/{pid}/{name}").read_bytes() for name in SHOWN}
         self.run("a", "run", "wait", run, "--timeout", "60")
         bundle = self.run("a", "result", "fetch", run, "--out", self.desks["a"].folder / "results")["file"]
         return Study(contract, run, load_document(StudyPack, out.read_bytes(), limit=2**24), Path(bundle), at_work)

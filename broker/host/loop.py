@@ -54,6 +54,11 @@ async def _serve(settings: HostSettings) -> None:
         sys.stdout.flush()
         pause = settings.poll_seconds
         while not stop.is_set():
+            if not await platform.answers():
+                log("platform away")
+                pause = min(pause * 2, _LONGEST_PAUSE)
+                await _wait(stop, pause)
+                continue
             try:
                 assignment = await broker.claim(settings.profiles)
             except SealroomError as error:

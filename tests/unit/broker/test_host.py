@@ -270,13 +270,14 @@ def test_a_host_waits_for_a_broker_that_is_away_and_for_a_platform(tmp_path, pla
         assert ended(scene, run)["state"] == "finished"
 
 
-def test_a_host_without_its_platform_gives_leases_back(shared, platform, make_host):
+def test_a_host_without_its_platform_takes_no_run(shared, platform, make_host):
     scene = study(shared, platform)
     run = scene.start()
     host = make_host(shared, "whole", platform="http://127.0.0.1:9")
-    wait_until(lambda: statuses(host))
-    assert statuses(host)[0] == "not-started"
-    host.end()
+    wait_until(lambda: host.log.read_text().count('"platform away"') > 2)
+    assert scene.state(run)["state"] == "waiting"
+    assert statuses(host) == []
+    assert host.end() == 0
     finish(shared, make_host, scene, run)
 
 
