@@ -7,10 +7,12 @@ import rfc8785
 
 from protocol.errors import DocumentError
 
-__all__ = ["MAX_DEPTH", "MAX_INTEGER", "canonical_bytes", "parse_canonical"]
+__all__ = ["MAX_DEPTH", "MAX_INTEGER", "MAX_NODES", "canonical_bytes", "parse_canonical"]
 
 MAX_INTEGER = 2**53 - 1
 MAX_DEPTH = 32
+MAX_NODES = 100_000
+"""No document has more objects, lists and items: each costs about a kilobyte while it is read, however short it is."""
 
 
 def canonical_bytes(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
@@ -28,17 +30,21 @@ def canonical_bytes(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
         raise DocumentError("CANONICAL", "The value has no RFC 8785 form.") from error
 
 
-def parse_canonical(data: bytes, *, limit: int) -> Any:  # noqa: ANN401 - any JSON value
+def parse_canonical(data: bytes, *, limit: int, nodes: int = MAX_NODES) -> Any:  # noqa: ANN401 - any JSON value
     """Parse bytes that must be exactly the RFC 8785 form of what they say.
 
     Raises
     ------
     DocumentError
-        ``SIZE`` beyond ``limit`` bytes, ``JSON`` where it does not parse (duplicate keys, NaN and floats included),
-        ``CANONICAL`` where re-encoding gives other bytes.
+        ``SIZE`` beyond ``limit`` bytes or ``nodes`` objects, lists and items, ``JSON`` where it does not parse (double
+        keys, NaN and floats included), ``CANONICAL`` where re-encoding gives other bytes.
     """
     if len(data) > limit:
         raise DocumentError("SIZE", f"Found {len(data)} bytes where at most {limit} are allowed.")
+    # Counted in the bytes, before anything is built from them; what stands inside strings counts too.
+    found = sum(data.count(mark) for mark in (b"{", b"[", b","))
+    if found > nodes:
+        raise DocumentError("SIZE", f"Found {found} objects, lists and items where at most {nodes} are allowed.")
     try:
         value = json.loads(
             data.decode("utf-8"),

@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import Field, ValidationError
 
-from protocol.canonical import canonical_bytes, parse_canonical
+from protocol.canonical import MAX_NODES, canonical_bytes, parse_canonical
 from protocol.errors import DocumentError
 from protocol.types import Base64, Digest, Document, Key, decode_base64, encode_base64
 
@@ -31,6 +31,8 @@ __all__ = [
 
 MAX_DOCUMENT = 4 * 2**20
 """No envelope is longer, in bytes."""
+_ENVELOPE_NODES = 16
+"""An envelope's own objects and items: its payload is base64 and holds no marks."""
 
 
 class SignedDocument(Document):
@@ -60,7 +62,7 @@ class Envelope(Document):
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Read an envelope from its canonical bytes."""
-        return load_document(cls, data, limit=MAX_DOCUMENT)
+        return load_document(cls, data, limit=MAX_DOCUMENT, nodes=_ENVELOPE_NODES)
 
     def to_bytes(self) -> bytes:
         """Return the canonical bytes."""
@@ -134,7 +136,7 @@ def sign(document: T, private_key: Ed25519PrivateKey) -> Verified[T]:
     return Unverified.parse(envelope, type(document)).verify(key)
 
 
-def load_document(kind: type[D], data: bytes, *, limit: int) -> D:
+def load_document(kind: type[D], data: bytes, *, limit: int, nodes: int = MAX_NODES) -> D:
     """Read a document from its canonical bytes.
 
     Raises
@@ -142,7 +144,7 @@ def load_document(kind: type[D], data: bytes, *, limit: int) -> D:
     DocumentError
         ``SIZE``, ``JSON``, ``CANONICAL``, or ``DOCUMENT`` with the first field that is wrong.
     """
-    parse_canonical(data, limit=limit)
+    parse_canonical(data, limit=limit, nodes=nodes)
     try:
         document = kind.model_validate_json(data)
     except ValidationError as error:

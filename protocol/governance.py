@@ -11,7 +11,8 @@ verifies a bundle. It reads no clock: times are given. In order:
 6. Each recipient key belongs to an analyst whom a root signed.
 7. Each approval is by an approver of an owner, for this contract, and no approver counts twice.
 8. Each owner's quorum is reached (``require_quorum``).
-9. At a given time, nothing has expired and nothing was signed in the future (``require_current``).
+9. At a given time, nothing has expired nothing was signed in the future, and no approval
+   is older than its contract (``require_current``).
 """
 
 import hashlib
@@ -126,6 +127,11 @@ def require_current(study: Study, at: datetime) -> None:
     spans += [(f"approval by {a.document.member}", a.document.time, None) for a in study.approvals]
     for what, start, end in spans:
         require_span(what, start, end, at)
+    for approval in study.approvals:
+        if parse_time(approval.document.time) + CLOCK_SKEW < parse_time(contract.created):
+            raise AccessDenied(
+                "APPROVED_BEFORE", f"The approval by {approval.document.member} is older than the contract."
+            )
 
 
 def require_span(what: str, start: str, end: str | None, at: datetime) -> None:
@@ -143,14 +149,28 @@ def verify_institution(envelope: Envelope) -> Verified[Institution]:
 
 
 def verify_institutions(envelopes: Iterable[Envelope]) -> Institutions:
-    """Verify institutions; each stands once."""
+    """Verify institutions; each stands once, and no public key belongs to two."""
     found: dict[Key, Verified[Institution]] = {}
+    holders: dict[str, Name] = {}
     for envelope in envelopes:
         institution = verify_institution(envelope)
         if institution.document.root in found:
             raise DocumentError("INSTITUTION_TWICE", f"Institution {institution.document.short} stands there twice.")
         found[institution.document.root] = institution
+        for key in _keys(institution.document):
+            if key in holders:
+                raise DocumentError(
+                    "KEY_SHARED",
+                    f"Institutions {holders[key]} and {institution.document.short} list the same public key; "
+                    "one of them does not hold it.",
+                )
+            holders[key] = institution.document.short
     return found
+
+
+def _keys(institution: Institution) -> list[str]:
+    members = (member.keys.model_dump().values() for member in institution.members)
+    return [institution.root, *(key for keys in members for key in keys if key)]
 
 
 def verify_manifest(envelope: Envelope, institutions: Institutions) -> Verified[DatasetManifest]:

@@ -55,6 +55,26 @@ def _time(text: str) -> str:
     return text
 
 
+# Points of small order, little-endian y without the sign bit: under such a "key" anybody's signature verifies.
+_SMALL_ORDER = frozenset(
+    {
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    }
+)
+
+
+def _full_order(text: str) -> str:
+    if text[:62] + f"{int(text[62:], 16) & 0x7F:02x}" in _SMALL_ORDER:
+        raise ValueError("a public key of small order is no key")
+    return text
+
+
 def _base64(text: str) -> str:
     decode_base64(text)
     return text
@@ -92,7 +112,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$")
 """A short name for programs: ``lung-a``, ``clinical.survival``."""
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256 in hex."""
-Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$"), AfterValidator(_full_order)]
 """An Ed25519 public key in hex."""
 Base64 = Annotated[str, Field(max_length=1_400_000), AfterValidator(_base64)]
 """Bytes."""

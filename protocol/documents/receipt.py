@@ -26,7 +26,7 @@ __all__ = [
     "output_subjects",
 ]
 
-MAX_BUNDLE = 256 * 2**20
+MAX_BUNDLE = 64 * 2**20
 PREDICATE_TYPE: Final = "https://sealroom.dev/receipt/v1"
 _Envelopes = Annotated[tuple[Envelope, ...], Field(min_length=1, max_length=500)]
 

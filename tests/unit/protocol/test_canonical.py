@@ -1,6 +1,8 @@
+import tracemalloc
+
 import pytest
 
-from protocol.canonical import MAX_DEPTH, MAX_INTEGER, canonical_bytes, parse_canonical
+from protocol.canonical import MAX_DEPTH, MAX_INTEGER, MAX_NODES, canonical_bytes, parse_canonical
 from protocol.errors import DocumentError
 
 
@@ -97,3 +99,23 @@ def test_other_bytes_are_refused(data, code):
 def test_the_limit_comes_first():
     with pytest.raises(DocumentError, match=r"^SIZE: Found 5 bytes where at most 4 are allowed"):
         parse_canonical(b"\xff\xff\xff\xff\xff", limit=4)
+
+
+def test_objects_and_items_are_counted_before_anything_is_built():
+    data = b"[" + b",".join([b"{}"] * 8) + b"]"
+    assert parse_canonical(data, limit=100, nodes=16) == [{}] * 8
+    with pytest.raises(DocumentError, match="SIZE: Found 16 objects, lists and items where at most 15"):
+        parse_canonical(data, limit=100, nodes=15)
+    with pytest.raises(DocumentError, match="SIZE: Found 100001 objects"):
+        parse_canonical(b"[" + b"," * MAX_NODES, limit=2**20)
+
+
+def test_hostile_bytes_cost_little_memory():
+    hostile = b'{"a":[' + b",".join([b"{}"] * 2**20) + b"]}"
+    tracemalloc.start()
+    try:
+        with pytest.raises(DocumentError, match="SIZE"):
+            parse_canonical(hostile, limit=2**23)
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()

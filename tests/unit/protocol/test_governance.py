@@ -75,6 +75,20 @@ def test_an_institution_stands_once():
     assert set(verify_institutions(envelopes_twice[:2])) == {NORTH.key, SOUTH.key}
 
 
+def test_a_public_key_belongs_to_one_institution():
+    borrowed = changed(
+        ELSEWHERE.institution.document.members[3].keys,
+        {"recipient": NORTH.institution.document.member("analyst").keys.recipient},
+    )
+    members = ELSEWHERE.institution.document.members
+    shell = resign(
+        ELSEWHERE.institution.document, ELSEWHERE.root, members=(*members[:3], changed(members[3], {"keys": borrowed}))
+    )
+    with pytest.raises(DocumentError, match=r"^KEY_SHARED: Institutions north and elsewhere "):
+        verify_institutions([NORTH.institution.envelope, shell.envelope])
+    refused(DocumentError, "KEY_SHARED", STUDY.repack(institutions=(*STUDY.pack.institutions, shell.envelope)))
+
+
 def test_institutions_are_needed():
     without = envelopes([NORTH.institution, SOUTH.institution])
     refused(AccessDenied, "INSTITUTION_UNKNOWN", STUDY.repack(institutions=without))
@@ -333,10 +347,21 @@ def test_nothing_may_come_from_the_future():
         require_current(verify_proposal(study.repack(approvals=(vote.envelope,))), NOW)
 
 
+def test_no_approval_is_older_than_its_contract():
+    study = make_study(1, contract={"created": format_time(NOW - timedelta(minutes=30))})
+    early = format_time(NOW - timedelta(minutes=30) - CLOCK_SKEW - timedelta(seconds=1))
+    vote = approve(study.contract, study.parties[0], changes={"time": early})
+    with pytest.raises(AccessDenied, match=r"^APPROVED_BEFORE: The approval by approver "):
+        require_current(verify_proposal(study.repack(approvals=(vote.envelope,))), NOW)
+    edge = format_time(NOW - timedelta(minutes=30) - CLOCK_SKEW)
+    vote = approve(study.contract, study.parties[0], changes={"time": edge})
+    require_current(verify_proposal(study.repack(approvals=(vote.envelope,))), NOW)
+
+
 def test_the_edges_of_a_span():
-    study = verify_proposal(
-        make_study(1, contract={"created": format_time(NOW), "expires": format_time(NOW + DAY)}).pack
-    )
+    made = make_study(1, contract={"created": format_time(NOW), "expires": format_time(NOW + DAY)})
+    vote = approve(made.contract, made.parties[0], changes={"time": format_time(NOW)})
+    study = verify_proposal(made.repack(approvals=(vote.envelope,)))
     require_current(study, NOW - CLOCK_SKEW)
     require_current(study, NOW + DAY - timedelta(seconds=1))
     with pytest.raises(AccessDenied, match=r"^NOT_YET_VALID: "):

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import TypeAdapter, ValidationError
 
 from protocol.types import (
@@ -127,3 +128,46 @@ def test_times_are_utc_with_whole_seconds():
 def test_base64_of_bytes():
     assert encode_base64(b"\xfb\xff") == "+/8="
     assert decode_base64("+/8=") == b"\xfb\xff"
+
+
+P = 2**255 - 19
+D = -121665 * pow(121666, -1, P) % P
+
+
+def add(first, second):
+    """Add two points of edwards25519 in affine coordinates (RFC 8032, section 5.1.4)."""
+    (x1, y1), (x2, y2) = first, second
+    t = D * x1 * x2 * y1 * y2 % P
+    return (x1 * y2 + x2 * y1) * pow(1 + t, -1, P) % P, (y1 * y2 + x1 * x2) * pow(1 - t, -1, P) % P
+
+
+def points_of_small_order():
+    """The eight points whose order divides 8: multiples of one of order 8."""
+    y = int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little")
+    square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    x = x if x * x % P == square else x * pow(2, (P - 1) // 4, P) % P
+    point, found = (x, y), [(x, y)]
+    while len(found) < 8:
+        found.append(add(found[-1], point))
+    assert found[-1] == (0, 1)
+    return found
+
+
+def test_keys_of_small_order_are_refused_in_every_spelling():
+    key = TypeAdapter(Key)
+    spellings = set()
+    for x, y in points_of_small_order():
+        for value in (y, y + P):
+            if value < 2**255:
+                spellings |= {value | (sign << 255) for sign in (x & 1, 1 - (x & 1))}
+    assert len(spellings) >= 10
+    for value in spellings:
+        with pytest.raises(ValidationError, match="small order"):
+            key.validate_python(value.to_bytes(32, "little").hex())
+
+
+def test_a_key_of_small_order_would_verify_anything():
+    identity = "01" + "00" * 31
+    signature = bytes.fromhex(identity) + bytes(32)
+    Ed25519PublicKey.from_public_bytes(bytes.fromhex(identity)).verify(signature, b"whatever")

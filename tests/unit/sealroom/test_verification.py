@@ -147,7 +147,7 @@ def test_claims_are_about_this_contract(claims):
 def test_the_nonces_are_the_custodians(made):
     nonces = made.parts.evidence.claims.nonces
     fails(make(study=made.study, claims={"nonces": nonces * 2}), "Claims", "NONCES", exit_code=4)
-    other = factories.changed(nonces[0], {"custodian": "00" * 32})
+    other = factories.changed(nonces[0], {"custodian": "22" * 32})
     fails(make(study=made.study, claims={"nonces": (other,)}), "Claims", "NONCES", exit_code=4)
 
 
@@ -159,7 +159,7 @@ def test_the_nonces_are_the_custodians(made):
         {"contract": "00" * 32},
         {"run": "00" * 16},
         {"claims": "00" * 32},
-        {"custodian": "00" * 32},
+        {"custodian": "22" * 32},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -191,7 +191,7 @@ def test_a_commit_is_no_key_release(made):
 
 @pytest.mark.parametrize(
     "change",
-    [{"contract": "00" * 32}, {"run": "00" * 16}, {"claims": "00" * 32}, {"custodian": "00" * 32}],
+    [{"contract": "00" * 32}, {"run": "00" * 16}, {"claims": "00" * 32}, {"custodian": "22" * 32}],
     ids=lambda change: next(iter(change)),
 )
 def test_each_commit_is_for_this_run_and_enclave(made, change):
