@@ -19,8 +19,10 @@ import functools
 import json
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -32,6 +34,7 @@ import lung
 import pytest
 
 from attestation.attesters.simulated import SimulatedAttester
+from attestation.simulator.platform import Platform
 from enclave.analyses import find_analysis
 from enclave.relay import Relay
 from enclave.session import run_session
@@ -128,6 +131,7 @@ class Seen:
     sent: int
     status: int = 0
     answered: int = 0
+    at: float = field(default_factory=time.monotonic)
 
 
 def make_lung_study(
@@ -193,6 +197,14 @@ def make_lung_study(
 @functools.cache
 def _usual_study(custodian: CustodianKeys) -> factories.StudyParts:
     return make_lung_study(custodian)
+
+
+@functools.cache
+def _collateral(leaf: bytes, at: datetime) -> bytes:
+    """Issue collateral once, as a platform does: the length of a list's signature varies by chance."""
+    platform = Platform(custody.platform_keys())
+    assert platform.leaf == leaf
+    return to_bytes(platform.collateral(at))
 
 
 class Host:
@@ -323,7 +335,7 @@ class Host:
         return canonical_bytes({"quote": encode_base64(quote)})
 
     def _answer_collateral(self, _: Asked) -> bytes:
-        return to_bytes(self.scene.platform.collateral(self.scene.clock.now))
+        return _collateral(self.scene.platform.leaf, self.scene.clock.now)
 
     def _answer_release(self, asked: Asked) -> bytes:
         request = load_document(ReleaseRequest, asked.body, limit=2**25)
