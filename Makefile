@@ -48,10 +48,12 @@ imports: $(VENV)/dev ## check the directions of imports
 bench: $(VENV)/dev ## run all benchmarks and write benchmarks/out/*.json
 	@for program in benchmarks/[!_]*.py; do echo "== $$program"; $(BIN)/python $$program || exit 1; done
 
-generated: $(VENV)/dev ## write generated files anew: JSON Schemas, OpenAPI, state diagrams, trusted file lock
+generated: $(VENV)/dev ## write generated files anew: JSON Schemas, OpenAPI, state diagrams, trusted file lock, TCB
 	$(BIN)/python -m protocol.schemas --write
 	$(BIN)/python -m broker.openapi --write
+	$(BIN)/python -m broker.states < docs/states.md > docs/states.new && mv docs/states.new docs/states.md
 	$(BIN)/python -m attestation.simulator.lock --write
+	$(BIN)/python -m attestation.simulator.tcb > docs/TCB.md
 
 lock: ## resolve the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --all-extras --group build pyproject.toml -o requirements.lock

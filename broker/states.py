@@ -4,12 +4,24 @@ A run's and a dataset's state is stored and changes only along these tables. A c
 computed from the signed votes each time (``broker.contracts``), and its table says in which states a vote is taken.
 """
 
+import re
+import sys
 from collections.abc import Mapping
 from typing import Final, Literal
 
 from protocol.errors import StorageError
 
-__all__ = ["CONTRACT", "DATASET", "RUN", "ContractState", "DatasetState", "RunState", "diagram", "require_transition"]
+__all__ = [
+    "CONTRACT",
+    "DATASET",
+    "RUN",
+    "ContractState",
+    "DatasetState",
+    "RunState",
+    "diagram",
+    "redraw",
+    "require_transition",
+]
 
 ContractState = Literal["proposed", "approved", "revoked", "expired", "void"]
 DatasetState = Literal["uploading", "complete"]
@@ -49,3 +61,15 @@ def diagram(table: Mapping[str, frozenset[str]]) -> str:
     arrows = [f"    {state} --> {target}" for state, targets in table.items() for target in sorted(targets)]
     ends = [f"    {state} --> [*]" for state, targets in table.items() if not targets]
     return "\n".join(["stateDiagram-v2", f"    [*] --> {next(iter(table))}", *arrows, *ends])
+
+
+def redraw(page: str) -> str:
+    """Return docs/states.md with the diagram under each heading drawn anew from its table."""
+    for heading, table in (("Contract", CONTRACT), ("Dataset", DATASET), ("Run", RUN)):
+        drawn = diagram(table)
+        page = re.sub(rf"(## {heading}\n.*?```mermaid\n).*?(?=\n```)", rf"\g<1>{drawn}", page, count=1, flags=re.DOTALL)
+    return page
+
+
+if __name__ == "__main__":
+    sys.stdout.write(redraw(sys.stdin.read()))

@@ -16,7 +16,9 @@ from sealroom.verification import verify_bundle
 
 DEMO = Path(sys.argv[1] if len(sys.argv) > 1 else "demo-output")
 
-verified = verify_bundle((DEMO / "result.sealroom").read_bytes(), load_trust(DEMO / "trust.toml"), now=datetime.now(UTC))
+verified = verify_bundle(
+    (DEMO / "result.sealroom").read_bytes(), load_trust(DEMO / "trust.toml"), now=datetime.now(UTC)
+)
 keys = Keystore(Home(DEMO / "a").keys, Passphrase(DEMO / "inputs" / "a" / "passphrase"))
 result = Result(verified, open_outputs(verified, keys.recipient("anna.recipient")))
 

@@ -8,7 +8,7 @@ MODEL = (PROJECT / "THREAT_MODEL.md").read_text()
 
 
 def rows():
-    return re.findall(r"^\| (T-[A-Z]+-\d+) \| (.*?) \| (.*?) \| (.*?) \|$", MODEL, flags=re.M)
+    return re.findall(r"^\| (T-[A-Z]+-\d+) \| (.*?) \| (.*?) \| (.*?) \|$", MODEL, flags=re.MULTILINE)
 
 
 def test_ids_are_unique_and_there_are_some():

@@ -135,6 +135,8 @@ def test_the_documented_diagrams_are_the_tables():
     text = (PROJECT / "docs" / "states.md").read_text(encoding="utf-8")
     for table in (states.CONTRACT, states.DATASET, states.RUN):
         assert f"```mermaid\n{states.diagram(table)}\n```" in text
+    assert states.redraw(text) == text
+    assert states.redraw(text.replace("    waiting --> leased\n", "")) == text
 
 
 def test_concurrent_starts_agree_on_one_secret(tmp_path):

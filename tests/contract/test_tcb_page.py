@@ -1,0 +1,31 @@
+"""docs/TCB.md says what the trusted file locks hold."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from attestation.simulator.tcb import render_tcb
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def test_the_page_is_up_to_date():
+    """Regenerate with: make generated."""
+    assert (PROJECT / "docs/TCB.md").read_text("utf-8") == render_tcb(PROJECT)
+
+
+def test_the_page_counts_lines_and_names_packages():
+    page = render_tcb(PROJECT)
+    session = len((PROJECT / "enclave/session.py").read_text("utf-8").splitlines())
+    assert session > 50
+    assert "| `enclave/disclosure/` |" in page
+    for package in ("cryptography", "pandas", "statsmodels", "sklearn", "httpx"):
+        assert f"`{package}`" in page
+    for outside in ("fastapi", "sqlalchemy", "rdkit", "dcap_qvl", "uvicorn"):
+        assert f"`{outside}`" not in page
+
+
+def test_the_command_prints_the_page():
+    command = [sys.executable, "-m", "attestation.simulator.tcb"]
+    ran = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert ran.stdout == render_tcb(PROJECT)
