@@ -1,0 +1,155 @@
+"""The session's own steps: time, faults, several parts, libraries."""
+
+import contextlib
+import math
+import subprocess
+import sys
+import time
+
+import hostile_host
+import lung
+import numpy as np
+import pytest
+from hostile_host import Raw, host, make_host
+
+import enclave.compute
+import enclave.session
+from enclave.analyses.survival import Survival
+from enclave.compute import compute, plan_study
+from enclave.custody import EnclaveKeys
+from enclave.relay import Relay
+from enclave.session import _pad_time, run_session
+from protocol.documents.outputs import Refusal
+from protocol.errors import TransportError
+from protocol.governance import verify_proposal
+from protocol.layout import TableReader
+
+__all__ = ["host", "make_host"]
+
+ROWS = 350_000
+
+
+@pytest.mark.parametrize("before", [0.0, 0.01, 0.049, 0.05, 0.12])
+def test_time_is_padded_to_a_whole_number_of_quanta(monkeypatch, before):
+    monkeypatch.setattr(enclave.session, "QUANTUM", 0.05)
+    started = time.monotonic() - before
+    _pad_time(started)
+    # Never less than the next multiple; how much later a busy machine wakes up cannot be asserted.
+    assert time.monotonic() - started >= math.floor(before / 0.05 + 1) * 0.05 - 1e-6
+
+
+def test_a_host_that_cannot_even_be_told_ends_the_session_with_an_error(host):
+    host.lies["assignment"] = host.lies["failure"] = lambda asked, honest: Raw()
+    relay = Relay.connect(host.launch)
+    with contextlib.closing(relay._client), pytest.raises(TransportError):
+        run_session(relay, None)
+
+
+class Faulty(Survival):
+    """Survival whose run fails, with rows in the message."""
+
+    def run(self, plan, cohorts):
+        raise ValueError(repr(cohorts[0].frame))
+
+
+@pytest.fixture
+def study_and_tables():
+    made = hostile_host.make_lung_study(hostile_host.factories.CustodianPair().keys)
+    tables = [TableReader.read(dataset.plain, lung.SCHEMA, row_limit=100) for dataset in made.datasets]
+    return verify_proposal(made.pack), tables
+
+
+def test_a_fault_of_the_program_is_a_refusal_like_any_other(study_and_tables, monkeypatch):
+    study, tables = study_and_tables
+    plan = plan_study(study)
+    assert not any(isinstance(output.value, Refusal) for output in compute(study, plan, tables))
+    monkeypatch.setattr(enclave.compute, "find_analysis", lambda name: Faulty())
+    outputs = compute(study, plan, tables)
+    assert [output.output for output in outputs] == list(lung.OUTPUTS)
+    assert {output.value for output in outputs} == {Refusal(refusal="INTERNAL")}
+
+
+def test_a_table_too_few_is_a_refusal_too(study_and_tables):
+    study, tables = study_and_tables
+    outputs = compute(study, plan_study(study), tables[:2])
+    assert {output.value for output in outputs} == {Refusal(refusal="INTERNAL")}
+
+
+def test_keys_do_not_show_where_they_are_printed():
+    assert repr(EnclaveKeys()) == "EnclaveKeys()"
+
+
+LIBRARIES = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from enclave.compute import load_libraries
+load_libraries()
+before = {name.split(".")[0] for name in sys.modules}
+late = {name for name in sys.modules if name.startswith(("pandas.", "scipy.", "sklearn.", "statsmodels."))}
+import lung
+from enclave.disclosure.gate import release_all
+planned = lung.plan()
+release_all(lung.run(), lung.contract(planned))
+new = {name.split(".")[0] for name in sys.modules} - before - {"lung", "csv", "_csv"}
+more = {name for name in sys.modules if name.startswith(("pandas.", "scipy.", "sklearn.", "statsmodels."))} - late
+print(sorted(new), sorted(more))
+"""
+
+
+def test_an_analysis_imports_no_library_after_keys_are_open():
+    """Imports take seconds: they would show the host whether an analysis ran."""
+    tests = str(hostile_host.Path(hostile_host.__file__).parent)
+    done = subprocess.run([sys.executable, "-c", LIBRARIES, tests], capture_output=True, check=True, timeout=120)
+    assert done.stdout == b"[] []\n"
+
+
+@pytest.fixture(scope="module")
+def large():
+    """A table of two parts, and how many of its rows are men with the event."""
+    draw = np.random.default_rng(1)
+    codes = {name: draw.integers(0, 2, ROWS, dtype=np.int32) for name in ("status", "sex")}
+    numbers = {"time": draw.integers(1, 900, ROWS), "age": draw.integers(40, 80, ROWS), "ph.ecog": np.ones(ROWS, int)}
+    columns = codes | {name: values.astype("<i8") for name, values in numbers.items()}
+    columns["subject"] = draw.integers(0, 256, (ROWS, 16), dtype=np.uint8)
+    sink = lung.io.BytesIO()
+    lung.write_table(lung.SCHEMA, {column.name: columns[column.name] for column in lung.SCHEMA.columns}, sink)
+    return sink.getvalue(), int(((codes["status"] == 1) & (codes["sex"] == 0)).sum())
+
+
+@pytest.fixture
+def large_host(make_host, large):
+    rows = lung.rows()
+    frames = [rows.iloc[:0], *(rows[rows.partner == slot] for slot in "bc")]
+
+    def spoil(party, dataset):
+        manifest = hostile_host.factories.resign(dataset.manifest.document, party.people["steward"].manifest, rows=ROWS)
+        return hostile_host.replace(dataset, manifest=manifest)
+
+    parameters = {name: lung.PARAMETERS[name] for name in ("time", "event", "event_level", "group")}
+    return make_host(
+        frames=frames, plains={0: large[0]}, spoil={0: spoil}, outputs=("subjects",), parameters=parameters
+    )
+
+
+def test_a_dataset_of_two_parts(large_host, large):
+    assert large_host.run() is True
+    assert [seen.path.rsplit("/", 1)[1] for seen in large_host.asked("part")] == ["0", "1", "0", "0"]
+    others = lung.rows().query("partner != 'a' and status == '1' and sex == '1'")
+    found = large_host.opened()["subjects"].value.cells[0].count
+    assert abs(found - large[1] - len(others)) <= 5
+
+
+def test_parts_of_a_dataset_in_another_order(large_host):
+    sealed = large_host.study.datasets[0].sealed
+    size = hostile_host.PART_SIZE
+    large_host.lies["part"] = lambda asked, honest: sealed[size:] if asked.rest[2] == "0" else honest()
+    large_host.refuses("PART_SIZE", before="commit")
+    large_host.forget()
+    large_host.again()
+    large_host.lies["part"] = lambda asked, honest: (
+        sealed[: large_host.study.datasets[0].manifest.document.files[0].part_size(1)]
+        if asked.rest[2] == "1"
+        else honest()
+    )
+    large_host.refuses("PART_DIGEST", before="commit")
+    assert len(large_host.asked("part")) == 2
