@@ -22,9 +22,30 @@ def reference() -> Path:
     return folder
 
 
+WORLD = ("tests/e2e/", "tests/security/test_no_leaks.py")
+"""Tests that share the world of ``world.py``, which is dear to make: one worker gets them all."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Under ``--dist loadgroup``, give each file to one worker, and all files of the world to the same.
+
+    xdist 3.8 groups by a mark that it writes into the name of a test, which pytest 9.2 takes no more.
+    """
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return "world" if nodeid.startswith(WORLD) else nodeid.split("::", 1)[0]
+
+    return ByFile(config, log)
+
+
 @pytest.fixture(scope="session")
 def world_of_session(tmp_path_factory):
-    """One world of real processes for all tests that are marked with the group ``world``."""
+    """One world of real processes for all tests of a worker."""
     from world import World
 
     with World(tmp_path_factory.mktemp("world")) as made:

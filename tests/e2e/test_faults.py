@@ -14,8 +14,6 @@ from protocol.documents.dataset import PART_SIZE
 from protocol.documents.receipt import Receipt, ResultBundle
 from protocol.dsse import Unverified
 
-pytestmark = pytest.mark.xdist_group("world")
-
 
 def test_an_upload_goes_on_after_the_broker_was_killed(world, tmp_path):
     large = world.large_package(tmp_path / "sealed", f"large-{secrets.token_hex(4)}")

@@ -17,8 +17,6 @@ from protocol.dsse import sign
 from protocol.errors import SealroomError
 from protocol.types import format_time
 
-pytestmark = pytest.mark.xdist_group("world")
-
 
 def refused(world, code, kind, envelope, party="b", member="ann"):
     """Assert that the broker refuses a vote, and that nothing was recorded."""
