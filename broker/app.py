@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import uvicorn
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from starlette.responses import Response
 
@@ -62,7 +63,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = system_time)
         redirect_slashes=False,
     )
     app.state.broker = broker
-    app.add_middleware(EdgeMiddleware, limit=settings.limits.body)
+    app.add_middleware(EdgeMiddleware, limit=settings.limits.body, seconds=settings.limits.body_seconds)
     register_problem_handlers(app)
     for router in (
         tokens.router,
@@ -128,6 +129,7 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
         server_header=False,
         lifespan="on",
         timeout_graceful_shutdown=_STOP_SECONDS,
+        limit_concurrency=settings.limits.connections,
     )
     server = _ReadyServer(config, {"ready": True, "url": bound.address})
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -168,8 +170,9 @@ def _open(settings: Settings, now: Callable[[], datetime]) -> Broker:
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    yield
     broker: Broker = app.state.broker
+    current_default_thread_limiter().total_tokens = broker.settings.limits.threads
+    yield
     broker.custodian.close()
     broker.database.close()
 

@@ -2,7 +2,7 @@
 
 from protocol.errors import AccessDenied, DocumentError, StorageError, TransportError
 
-__all__ = ["BadRequest", "MethodNotAllowed", "NotAuthenticated", "NotFound", "TooLarge", "Unexpected"]
+__all__ = ["BadRequest", "MethodNotAllowed", "NotAuthenticated", "NotFound", "TooLarge", "TooSlow", "Unexpected"]
 
 
 class NotAuthenticated(AccessDenied):
@@ -21,6 +21,12 @@ class TooLarge(DocumentError):  # noqa: N818 - reads better where it is raised
     """A body is longer than the route takes."""
 
     http_status = 413
+
+
+class TooSlow(TransportError):  # noqa: N818 - reads better where it is raised
+    """A body kept the broker waiting for too long; the connection is closed."""
+
+    http_status = 408
 
 
 class BadRequest(DocumentError):  # noqa: N818 - reads better where it is raised

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from protocol.dsse import MAX_DOCUMENT
 from protocol.errors import DocumentError
 
 __all__ = ["ENVIRONMENT_PREFIX", "Limits", "Settings"]
@@ -30,6 +31,24 @@ class Limits(BaseModel):
     """A result bundle."""
     uploads: Annotated[int, Field(ge=1, le=100)] = 8
     """Parts that one institution may send at once; each takes 16 MiB of memory until it is stored."""
+    institution: Annotated[int, Field(ge=1024, le=MAX_DOCUMENT)] = 2**20
+    """An institution's envelope, which comes before anybody has signed in."""
+    recipe: Annotated[int, Field(ge=1024, le=MAX_DOCUMENT)] = 64 * 2**10
+    """A recipe's envelope."""
+    contract: Annotated[int, Field(ge=1024, le=MAX_DOCUMENT)] = 2**20
+    """A contract's envelope."""
+    recipes: Annotated[int, Field(ge=1)] = 1000
+    """Recipes that one institution may keep here."""
+    contracts: Annotated[int, Field(ge=1)] = 1000
+    """Contracts that one institution may propose here."""
+    datasets: Annotated[int, Field(ge=1)] = 1000
+    """Datasets that one institution may keep here, each version counted."""
+    connections: Annotated[int, Field(ge=8)] = 400
+    """Connections at once; more are answered with status 503. Idle ones are for the proxy in front to end."""
+    threads: Annotated[int, Field(ge=2, le=48)] = 32
+    """Requests that are worked on at once; fewer than the database has connections."""
+    body_seconds: Annotated[float, Field(gt=0)] = 30.0
+    """How long a body may keep the broker waiting, beside a second for each 16 KiB that came."""
     leases: Annotated[int, Field(ge=1, le=100)] = 5
     """Leases of one run before it ends as failed."""
 

@@ -21,12 +21,13 @@ from broker.api.messages import (
     document_body,
     take_part,
 )
+from broker.api.pages import Page, page_response
 from broker.context import Broker, broker_of
 from broker.errors import BadRequest, NotFound
 from broker.storage.datasets import (
     StoredDataset,
-    all_datasets,
     complete,
+    datasets_after,
     get_dataset,
     note_part,
     part_key,
@@ -63,16 +64,15 @@ def put(request: Request, name: Digest, caller: Steward, body: Annotated[bytes, 
             f"{broker.custodian.keys().signing[:16]}. Pin that one and seal the dataset again.",
         )
     with broker.database.writing() as connection:
-        stored = put_manifest(connection, manifest)
+        stored = put_manifest(connection, manifest, broker.settings.limits.datasets)
     return canonical_response(_answer(stored))
 
 
 @router.get("", response_model=list[DatasetAnswer])
-def get_all(request: Request, _caller: Member) -> Response:
-    """List all manifests."""
+def get_all(request: Request, _caller: Member, page: Page) -> Response:
+    """List a page of manifests in the order of their names."""
     with broker_of(request).database.reading() as connection:
-        found = all_datasets(connection)
-    return canonical_response([_answer(stored).model_dump(mode="json") for stored in found])
+        return page_response(_answer(stored) for stored in datasets_after(connection, page.after, page.limit))
 
 
 @router.get("/{name}", response_model=DatasetAnswer)

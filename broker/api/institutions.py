@@ -7,9 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from broker.api.access import Member, require_invite
-from broker.api.messages import body_schema, canonical_response, document_body
+from broker.api.messages import body_schema, canonical_response, read_body
+from broker.api.pages import Page, page_response
 from broker.context import broker_of
-from broker.storage.institutions import all_institutions, find_institution, get_institution, put_institution
+from broker.storage.institutions import get_institution, has_joined, institutions_after, put_institution
 from protocol.dsse import Envelope
 from protocol.errors import DocumentError
 from protocol.governance import require_span, verify_institution
@@ -20,13 +21,24 @@ __all__ = ["router"]
 router = APIRouter(prefix="/v1/institutions", tags=["institutions"])
 
 
+def require_known_or_invited(
+    request: Request, root: Key, sealroom_invite: Annotated[str | None, Header()] = None
+) -> None:
+    """Raise unless the root joined before, or brings the invitation; nothing of the body has been read yet."""
+    broker = broker_of(request)
+    with broker.database.reading() as connection:
+        joined = has_joined(connection, root)
+    if not joined:
+        require_invite(broker, sealroom_invite)
+
+
+async def institution_body(request: Request, _: Annotated[None, Depends(require_known_or_invited)]) -> bytes:
+    """Read an institution's envelope, of those who may bring one."""
+    return await read_body(request, broker_of(request).settings.limits.institution)
+
+
 @router.put("/{root}", response_model=Envelope, openapi_extra=body_schema(Envelope))
-def put(
-    request: Request,
-    root: Key,
-    body: Annotated[bytes, Depends(document_body)],
-    sealroom_invite: Annotated[str | None, Header()] = None,
-) -> Response:
+def put(request: Request, root: Key, body: Annotated[bytes, Depends(institution_body)]) -> Response:
     """Join, with the invitation, or replace the institution's document by one with a higher serial."""
     broker = broker_of(request)
     institution = verify_institution(Envelope.from_bytes(body))
@@ -35,18 +47,15 @@ def put(
         raise DocumentError("NAME", f"The document's root is {document.root[:16]}, the address says {root[:16]}.")
     require_span(f"institution {document.short}", document.issued, document.expires, broker.now())
     with broker.database.writing() as connection:
-        if find_institution(connection, root) is None:
-            require_invite(broker, sealroom_invite)
         put_institution(connection, institution)
     return canonical_response(institution.envelope)
 
 
 @router.get("", response_model=list[Envelope])
-def get_all(request: Request, _caller: Member) -> Response:
-    """List the newest document of each institution."""
+def get_all(request: Request, _caller: Member, page: Page) -> Response:
+    """List a page of institutions' newest documents in the order of their roots."""
     with broker_of(request).database.reading() as connection:
-        found = all_institutions(connection)
-    return canonical_response([institution.envelope.model_dump(mode="json") for institution in found])
+        return page_response(institutions_after(connection, page.after, page.limit))
 
 
 @router.get("/{root}", response_model=Envelope)

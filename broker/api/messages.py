@@ -25,15 +25,19 @@ __all__ = [
     "TokenAnswer",
     "body_schema",
     "canonical_response",
+    "contract_body",
     "document_body",
     "read_body",
+    "recipe_body",
     "release_body",
     "result_body",
     "small_body",
     "take_part",
+    "token_body",
 ]
 
 SMALL = 64 * 1024
+_ASSERTION = 8 * 1024
 
 
 class HealthAnswer(BaseModel):
@@ -110,6 +114,11 @@ async def small_body(request: Request) -> bytes:
     return await read_body(request, SMALL)
 
 
+async def token_body(request: Request) -> bytes:
+    """Read the form with a client assertion, which comes before anybody has signed in."""
+    return await read_body(request, _ASSERTION)
+
+
 def _limited(limit_of: Callable[[Limits], int]) -> Callable[[Request], Awaitable[bytes]]:
     async def read(request: Request) -> bytes:
         return await read_body(request, limit_of(broker_of(request).settings.limits))
@@ -117,6 +126,10 @@ def _limited(limit_of: Callable[[Limits], int]) -> Callable[[Request], Awaitable
     return read
 
 
+recipe_body = _limited(lambda limits: limits.recipe)
+"""Read a recipe's envelope."""
+contract_body = _limited(lambda limits: limits.contract)
+"""Read a contract's envelope."""
 release_body = _limited(lambda limits: limits.release)
 """Read a release request."""
 result_body = _limited(lambda limits: limits.result)

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from broker.errors import BadRequest, MethodNotAllowed, NotAuthenticated, NotFound, Unexpected
+from broker.errors import BadRequest, MethodNotAllowed, NotAuthenticated, NotFound, TooSlow, Unexpected
 from protocol.canonical import canonical_bytes
 from protocol.errors import SealroomError
 
@@ -42,6 +42,8 @@ def problem_response(error: SealroomError, headers: dict[str, str] | None = None
     extra = dict(headers or {})
     if isinstance(error, NotAuthenticated):
         extra["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, TooSlow):
+        extra["Connection"] = "close"
     return Response(
         canonical_bytes(error.problem()), status_code=error.http_status, media_type=PROBLEM_TYPE, headers=extra
     )

@@ -43,13 +43,15 @@ def post(request: Request, caller: Analyst, body: Annotated[bytes, Depends(small
     broker = broker_of(request)
     wanted = load_document(RunRequest, body, limit=_MAX_REQUEST)
     now = broker.now()
-    with broker.database.writing() as connection:
+    with broker.database.reading() as connection:
         study = load_study(connection, wanted.contract)
         starters = {study.contract.proposer} | _recipients(study.contract)
         if caller.root not in starters:
             raise AccessDenied("STRANGER", "A run is started by an analyst of the proposer or of a recipient.")
         require_approved(study, now)
         _require_complete(connection, study.contract)
+    # What is revoked or withdrawn from here on is found when a host claims the run: every study is judged anew there.
+    with broker.database.writing() as connection:
         run = create_run(
             connection,
             contract=wanted.contract,

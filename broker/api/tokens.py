@@ -15,7 +15,7 @@ from joserfc.jws import extract_compact
 from starlette.requests import Request
 from starlette.responses import Response
 
-from broker.api.messages import TokenAnswer, canonical_response, small_body
+from broker.api.messages import TokenAnswer, canonical_response, token_body
 from broker.context import Broker, broker_of
 from broker.errors import BadRequest, NotAuthenticated
 from broker.storage.access import TokenHolder, keep_token, use_assertion
@@ -53,7 +53,7 @@ _FORM = {
 
 
 @router.post("", response_model=TokenAnswer, openapi_extra=_FORM)
-def post(request: Request, body: Annotated[bytes, Depends(small_body)]) -> Response:
+def post(request: Request, body: Annotated[bytes, Depends(token_body)]) -> Response:
     """Exchange a client assertion for a bearer token."""
     broker = broker_of(request)
     now = broker.now().timestamp()

@@ -1,5 +1,6 @@
 """Dataset manifests, and which of their sealed parts are stored."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -8,6 +9,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from broker import states
 from broker.errors import NotFound
+from broker.storage.quota import require_quota
 from broker.storage.tables import datasets, parts
 from protocol.documents.dataset import DatasetManifest, SealedFile
 from protocol.dsse import Envelope, Unverified, Verified
@@ -16,8 +18,8 @@ from protocol.types import Digest, Name
 
 __all__ = [
     "StoredDataset",
-    "all_datasets",
     "complete",
+    "datasets_after",
     "get_dataset",
     "note_part",
     "part_key",
@@ -47,13 +49,15 @@ class StoredDataset:
         raise NotFound("FILE_UNKNOWN", f"The manifest of {self.manifest.short} lists no file {name}.")
 
 
-def put_manifest(connection: Connection, manifest: Verified[DatasetManifest]) -> StoredDataset:
+def put_manifest(connection: Connection, manifest: Verified[DatasetManifest], quota: int) -> StoredDataset:
     """Store a manifest and open its upload; the same manifest again changes nothing.
 
     Raises
     ------
     StorageError
         ``LINEAGE`` where the lineage belongs to another owner, or holds this version or a later one.
+    AccessDenied
+        ``QUOTA``.
     """
     lineage, owner = manifest.document.lineage, manifest.document.owner
     query = select(datasets.c.name, datasets.c.owner, datasets.c.version).where(datasets.c.lineage == lineage.id)
@@ -66,6 +70,7 @@ def put_manifest(connection: Connection, manifest: Verified[DatasetManifest]) ->
                 f"Version {lineage.version} cannot follow: the lineage holds version {row.version}"
                 + (" of another owner." if row.owner != owner else ". Draft the dataset with a higher version."),
             )
+    require_quota(connection, datasets, datasets.c.owner, owner, manifest.name, quota)
     values = {
         "name": manifest.name,
         "owner": owner,
@@ -86,10 +91,10 @@ def get_dataset(connection: Connection, name: Digest) -> StoredDataset:
     return _stored(row)
 
 
-def all_datasets(connection: Connection) -> list[StoredDataset]:
-    """Return all datasets, those of one owner together."""
-    query = select(datasets).order_by(datasets.c.owner, datasets.c.lineage, datasets.c.version)
-    return [_stored(row) for row in connection.execute(query)]
+def datasets_after(connection: Connection, after: str, limit: int) -> Iterator[StoredDataset]:
+    """Give datasets in the order of their names, from the first one behind ``after``."""
+    query = select(datasets).where(datasets.c.name > after).order_by(datasets.c.name).limit(limit)
+    return (_stored(row) for row in connection.execute(query))
 
 
 def parts_of(connection: Connection, dataset: Digest, file: Name) -> list[int]:

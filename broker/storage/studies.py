@@ -1,9 +1,12 @@
 """Recipes, contracts and votes: signed documents, kept as they came and never changed."""
 
+from collections.abc import Iterator
+
 from sqlalchemy import Connection, Table, select
 from sqlalchemy.dialects.sqlite import insert
 
 from broker.errors import NotFound
+from broker.storage.quota import require_quota
 from broker.storage.tables import contracts, recipes, votes
 from protocol.documents.study import Approval, Contract, Recipe, Revocation
 from protocol.dsse import Envelope, Verified
@@ -11,20 +14,22 @@ from protocol.errors import StorageError
 from protocol.types import Digest
 
 __all__ = [
-    "all_contracts",
-    "all_recipes",
+    "contracts_after",
     "get_contract",
     "get_recipe",
     "put_contract",
     "put_recipe",
     "put_vote",
+    "recipes_after",
     "votes_on",
 ]
 
 
-def put_recipe(connection: Connection, recipe: Verified[Recipe]) -> None:
-    """Store a recipe; the same again changes nothing."""
-    values = {"name": recipe.name, "envelope": recipe.envelope.to_bytes()}
+def put_recipe(connection: Connection, recipe: Verified[Recipe], quota: int) -> None:
+    """Store a recipe; the same again changes nothing. Raises ``AccessDenied`` with ``QUOTA``."""
+    author = recipe.document.author
+    require_quota(connection, recipes, recipes.c.author, author, recipe.name, quota)
+    values = {"name": recipe.name, "envelope": recipe.envelope.to_bytes(), "author": author}
     connection.execute(insert(recipes).values(values).on_conflict_do_nothing())
 
 
@@ -33,14 +38,22 @@ def get_recipe(connection: Connection, name: Digest) -> Envelope:
     return _get(connection, recipes, name, "RECIPE_UNKNOWN", "recipe")
 
 
-def all_recipes(connection: Connection) -> list[Envelope]:
-    """Return all recipes in the order of their names."""
-    return [Envelope.from_bytes(row) for row in connection.scalars(select(recipes.c.envelope).order_by(recipes.c.name))]
+def recipes_after(connection: Connection, after: str, limit: int) -> Iterator[Envelope]:
+    """Give recipes in the order of their names, from the first one behind ``after``."""
+    query = select(recipes.c.envelope).where(recipes.c.name > after).order_by(recipes.c.name).limit(limit)
+    return (Envelope.from_bytes(row) for row in connection.scalars(query))
 
 
-def put_contract(connection: Connection, contract: Verified[Contract]) -> None:
-    """Store a contract; the same again changes nothing."""
-    values = {"name": contract.name, "recipe": contract.document.recipe, "envelope": contract.envelope.to_bytes()}
+def put_contract(connection: Connection, contract: Verified[Contract], quota: int) -> None:
+    """Store a contract; the same again changes nothing. Raises ``AccessDenied`` with ``QUOTA``."""
+    proposer = contract.document.proposer
+    require_quota(connection, contracts, contracts.c.proposer, proposer, contract.name, quota)
+    values = {
+        "name": contract.name,
+        "recipe": contract.document.recipe,
+        "envelope": contract.envelope.to_bytes(),
+        "proposer": proposer,
+    }
     connection.execute(insert(contracts).values(values).on_conflict_do_nothing())
 
 
@@ -49,9 +62,10 @@ def get_contract(connection: Connection, name: Digest) -> Envelope:
     return _get(connection, contracts, name, "CONTRACT_UNKNOWN", "contract")
 
 
-def all_contracts(connection: Connection) -> list[Digest]:
-    """Return the names of all contracts in ascending order."""
-    return list(connection.scalars(select(contracts.c.name).order_by(contracts.c.name)))
+def contracts_after(connection: Connection, after: str, limit: int) -> list[Digest]:
+    """Return the names of contracts in ascending order, from the first one behind ``after``."""
+    query = select(contracts.c.name).where(contracts.c.name > after).order_by(contracts.c.name).limit(limit)
+    return list(connection.scalars(query))
 
 
 def put_vote(connection: Connection, vote: Verified[Approval] | Verified[Revocation]) -> None:

@@ -92,6 +92,7 @@ recipes = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("envelope", LargeBinary, nullable=False),
+    Column("author", String(64), nullable=False, server_default="", index=True),
 )
 
 contracts = Table(
@@ -100,6 +101,7 @@ contracts = Table(
     Column("name", String(64), primary_key=True),
     Column("recipe", String(64), ForeignKey("recipes.name"), nullable=False),
     Column("envelope", LargeBinary, nullable=False),
+    Column("proposer", String(64), nullable=False, server_default="", index=True),
 )
 
 votes = Table(

@@ -113,12 +113,14 @@ def test_requests_are_logged_by_route_and_without_what_they_say(broker, caplog):
 @pytest.mark.parametrize("declared", [True, False], ids=["with Content-Length", "chunked"])
 def test_bodies_beyond_the_limit_are_refused(broker, declared):
     scene = Scene(broker, owners=1)
-    steward = scene.member(0, "steward")
+    steward, analyst = scene.member(0, "steward"), scene.member(0, "analyst")
     host = {"Authorization": f"Bearer {broker.host_token}", "Sealroom-Fence": "1"}
     run = f"/v1/host/runs/{'0' * 32}"
     for method, path, size, headers in (
-        ("PUT", f"/v1/institutions/{'0' * 64}", 4 * 2**20 + 1, {}),
-        ("POST", "/v1/token", 65_537, {}),
+        ("PUT", f"/v1/institutions/{'ab' * 32}", 2**20 + 1, {"Sealroom-Invite": broker.invite}),
+        ("POST", "/v1/token", 8 * 1024 + 1, {}),
+        ("POST", "/v1/recipes", 64 * 1024 + 1, {"Authorization": f"Bearer {analyst.token}"}),
+        ("POST", "/v1/contracts", 2**20 + 1, {"Authorization": f"Bearer {analyst.token}"}),
         ("PUT", f"/v1/custodian/capsules/{'0' * 64}", 100_001, {"Authorization": f"Bearer {steward.token}"}),
         ("POST", f"{run}/custody/{broker.inner.custodian.keys().signing}/release", 200_001, host),
         ("PUT", f"{run}/result", 1_000_001, host),
@@ -180,7 +182,82 @@ def test_what_is_no_http_is_closed_and_the_broker_goes_on(broker, text):
 
 def test_a_client_that_leaves_in_the_middle_of_a_body_harms_nobody(broker):
     host, port = broker.url.removeprefix("http://").split(":")
-    head = b"PUT /v1/institutions/" + b"0" * 64 + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\nhalf"
+    head = b"POST /v1/token HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\nhalf"
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall(head)
     must(call(broker.url, "GET", "/v1/health"))
+
+
+def sent_slowly(url, head, pause, pieces):
+    """Send a body in pieces; return what came back and whether the broker closed the connection by itself."""
+    import time
+
+    host, port = url.removeprefix("http://").split(":")
+    found = b""
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(head)
+        for piece in pieces:
+            time.sleep(pause)
+            try:
+                connection.sendall(piece)
+            except OSError:
+                break
+        try:
+            while chunk := connection.recv(65_536):
+                found += chunk
+        except ConnectionError:
+            pass
+    return found
+
+
+@pytest.mark.parametrize("pieces", [[], [b"x"] * 10], ids=["nothing", "byte by byte"])
+def test_a_body_that_does_not_come_is_cut_off(tmp_path, pieces):
+    head = b"POST /v1/token HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n"
+    with LiveBroker(tmp_path, limits=Limits(body_seconds=0.5)) as broker:
+        found = sent_slowly(broker.url, head, 0.1, pieces)
+    assert b"408" in found.split(b"\r\n")[0] and b"BODY_SLOW" in found
+    assert b"connection: close" in found.lower()
+
+
+def test_a_body_may_take_the_time_that_its_bytes_take(tmp_path):
+    """Past the time for nothing at all, at four times the slowest pace."""
+    with LiveBroker(tmp_path, limits=Limits(body_seconds=0.5)) as broker:
+        scene = Scene(broker, owners=1)
+        token = scene.member(0, "analyst").token
+        pieces = [b" " * 6_400] * 9
+        head = f"POST /v1/recipes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n"
+        head += f"Content-Length: {sum(map(len, pieces))}\r\n\r\n"
+        found = sent_slowly(broker.url, head.encode(), 0.1, pieces)
+    assert b"422" in found.split(b"\r\n")[0] and b"BODY_SLOW" not in found
+
+
+def test_a_download_that_is_read_slowly_is_not_a_slow_body(tmp_path):
+    """While an answer streams, the broker waits for the client to leave, for as long as that takes."""
+    import time
+
+    live = LiveBroker(tmp_path, limits=Limits(body_seconds=0.3))
+
+    @live.app.get("/v1/long")
+    def long() -> StreamingResponse:
+        def pieces():
+            for _ in range(4):
+                time.sleep(0.25)
+                yield b"piece"
+
+        return StreamingResponse(pieces())
+
+    with live as broker:
+        assert must(call(broker.url, "GET", "/v1/long")).content == b"piece" * 4
+
+
+def test_so_many_requests_are_worked_on_at_once(tmp_path):
+    from anyio.to_thread import current_default_thread_limiter
+
+    live = LiveBroker(tmp_path, limits=Limits(threads=3))
+
+    @live.app.get("/v1/threads")
+    async def threads() -> dict[str, float]:
+        return {"threads": current_default_thread_limiter().total_tokens}
+
+    with live as broker:
+        assert call(broker.url, "GET", "/v1/threads").json() == {"threads": 3}

@@ -92,7 +92,7 @@ def test_every_member_lists_institutions_and_a_stranger_none(broker, scene):
     listed = must(scene.member(1, "steward").get("/v1/institutions")).json()
     assert all(party.institution.envelope.model_dump(mode="json") in listed for party in scene.parties)
     refused(call(broker.url, "GET", "/v1/institutions"), 401, "TOKEN_MISSING")
-    refused(scene.member(0, "steward").get(f"/v1/institutions/{'0' * 64}"), 404, "INSTITUTION_UNKNOWN")
+    refused(scene.member(0, "steward").get(f"/v1/institutions/{'ab' * 32}"), 404, "INSTITUTION_UNKNOWN")
 
 
 def test_another_kind_of_document_is_refused(broker, ready):
@@ -104,4 +104,26 @@ def test_another_kind_of_document_is_refused(broker, ready):
 def test_what_is_no_envelope_is_refused(broker, scene, body):
     answer = call(broker.url, "PUT", f"/v1/institutions/{scene.parties[0].key}", body)
     assert answer.status_code == 422 and answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["code"] in {"JSON", "DOCUMENT", "CANONICAL"}
+    assert answer.json()["code"] in {"JSON", "DOCUMENT", "CANONICAL", "SIZE"}
+
+
+def test_an_outsider_without_the_invitation_is_refused_before_the_body_is_read(broker):
+    """Only headers are sent: were the body read first, no answer would come."""
+    import socket
+
+    host, port = broker.url.removeprefix("http://").split(":")
+    head = (
+        f"PUT /v1/institutions/{'ab' * 32} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1000000\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(head.encode())
+        found = connection.recv(65_536)
+    assert b"400" in found.split(b"\r\n")[0] and b"INVITE_MISSING" in found
+
+
+def test_institutions_are_listed_page_by_page(broker, scene):
+    member = scene.member(0, "steward")
+    every = must(member.get("/v1/institutions?limit=100")).json()
+    first = must(member.get("/v1/institutions?limit=1")).json()
+    second = must(member.get(f"/v1/institutions?limit=1&after={first[0]['signatures'][0]['keyid']}")).json()
+    assert [*first, *second] == every[:2]

@@ -20,7 +20,7 @@ def test_a_study_goes_from_joining_to_a_claimed_run(ready):
     assert part.content == ready.datasets[1].sealed
     nonce = must(host.run(lease, "POST", f"/custody/{ready.custodian.signing}/nonce")).json()["nonce"]
     assert len(nonce) == 64
-    refused(host.run(lease, "POST", f"/custody/{'0' * 64}/nonce"), 404, "CUSTODIAN_UNKNOWN")
+    refused(host.run(lease, "POST", f"/custody/{'ab' * 32}/nonce"), 404, "CUSTODIAN_UNKNOWN")
 
 
 def test_a_revocation_stops_it(ready):

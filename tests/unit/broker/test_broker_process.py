@@ -10,7 +10,7 @@ import sys
 import time
 
 import pytest
-from broker_scene import ProcessBroker, Scene, call, must, refused, split
+from broker_scene import ProcessBroker, Scene, call, must, refused, split, wait_until
 
 
 @pytest.fixture
@@ -130,3 +130,17 @@ def test_logs_hold_no_secret_and_no_body(broker):
     for hidden in (*secrets, passphrase, *words):
         assert hidden not in text
     assert '"route": "/v1/host/claim"' in text
+
+
+def test_connections_are_bounded(tmp_path):
+    config = tmp_path / "broker.toml"
+    config.write_text("[limits]\nconnections = 8\n")
+    with ProcessBroker(tmp_path, "--config", str(config)) as broker:
+        host, port = broker.url.removeprefix("http://").split(":")
+        idle = [socket.create_connection((host, int(port)), timeout=10) for _ in range(12)]
+        try:
+            assert wait_until(lambda: call(broker.url, "GET", "/v1/health").status_code == 503)
+        finally:
+            for connection in idle:
+                connection.close()
+        assert wait_until(lambda: call(broker.url, "GET", "/v1/health").status_code == 200)

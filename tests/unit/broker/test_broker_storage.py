@@ -63,6 +63,40 @@ def test_migrations_run_again_and_back(tmp_path, database):
     assert "runs" in inspect(database.engine).get_table_names()
 
 
+def test_documents_that_were_stored_before_are_counted_for_those_who_brought_them(tmp_path):
+    import factories
+    from alembic import command
+    from alembic.config import Config
+
+    import broker.storage
+    from broker.storage.quota import require_quota
+
+    study = factories.make_study(owners=2)
+    database = Database(tmp_path / "old.sqlite3")
+    config = Config()
+    config.set_main_option("script_location", str(Path(broker.storage.__file__).parent / "migrations"))
+    with database.engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for table, document in (("recipes", study.recipe), ("contracts", study.contract)):
+            values = {"name": document.name, "envelope": document.envelope.to_bytes(), "recipe": study.recipe.name}
+            columns = [name for name in values if table == "contracts" or name != "recipe"]
+            connection.exec_driver_sql(
+                f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(':' + name for name in columns)})",
+                values,
+            )
+        connection.commit()
+    database.migrate()
+    with database.reading() as connection:
+        for table, column in ((recipes, recipes.c.author), (contracts, contracts.c.proposer)):
+            assert connection.execute(select(column)).scalars().all() == [study.parties[0].key]
+            require_quota(connection, table, column, study.parties[1].key, "0" * 64, 1)
+            with pytest.raises(AccessDenied) as caught:
+                require_quota(connection, table, column, study.parties[0].key, "0" * 64, 1)
+            assert caught.value.code == "QUOTA"
+    database.close()
+
+
 def test_the_database_is_opened_as_it_must_be(database):
     with database.reading() as connection:
         read = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")}

@@ -1,14 +1,19 @@
 """Recipes, contracts, votes: who may, and what state follows."""
 
+import json
+from contextlib import contextmanager
 from datetime import timedelta
 
 import factories
 import pytest
-from broker_scene import Scene, must, refused
+from broker_scene import LiveBroker, Scene, must, refused
 from factories import DAY
 
 from broker.context import Broker
 from broker.contracts import judge, load_study
+from broker.settings import Limits
+from protocol.dsse import Envelope
+from protocol.governance import verify_proposal
 from protocol.types import format_time
 
 
@@ -218,3 +223,130 @@ def test_a_custodian_that_refuses_a_revocation_leaves_nothing_acknowledged(broke
 def test_lists_hold_what_one_answers(ready):
     listed = must(ready.member(1, "steward").get("/v1/contracts")).json()
     assert contract(ready) in listed
+
+
+def without(party, serial, left):
+    """The party's next document, without one of its people."""
+    return party.reissue(
+        serial=serial, members=tuple(member for member in party.institution.document.members if member.id != left)
+    )
+
+
+def test_a_proposer_whose_analyst_left_cannot_keep_others_from_revoking(broker, ready):
+    proposer = ready.parties[0]
+    ready.parties[0] = without(proposer, 2, "analyst")
+    must(ready.join(ready.parties[0]))
+    assert contract(ready)["state"] == "void"
+    vote = factories.revoke(ready.contract, ready.parties[1], at=ready.at)
+    answer = must(ready.member(1, "approver").post("/v1/revocations", vote.envelope)).json()
+    assert answer["state"] == "revoked" and len(answer["revocations"]) == 1
+    ready.parties[0] = proposer.reissue(serial=3)
+    must(ready.join(ready.parties[0]))
+    assert contract(ready)["state"] == "revoked"
+    refused(ready.member(0, "analyst").post("/v1/runs", {"contract": ready.contract.name}), 403, "REVOKED")
+
+
+def test_a_fork_that_the_custodian_was_shown_does_not_stop_a_revocation(broker, ready):
+    proposer = ready.parties[0]
+    shown = proposer.reissue(serial=2, name="Shown to the custodian")
+    deposit = factories.make_deposit(shown, factories.make_dataset(shown, ready.custodian, at=ready.at))
+    must(ready.member(0, "steward").put(f"/v1/custodian/capsules/{deposit.manifest.name}", deposit))
+    ready.parties[0] = proposer.reissue(serial=2, name="Shown to the broker")
+    must(ready.join(ready.parties[0]))
+    vote = factories.revoke(ready.contract, ready.parties[1], at=ready.at)
+    assert must(ready.member(1, "approver").post("/v1/revocations", vote.envelope)).json()["state"] == "revoked"
+
+
+@pytest.mark.parametrize("noun", ["recipes", "contracts", "datasets"])
+def test_lists_come_page_by_page(broker, proposed, noun):
+    Scene(broker).ready()  # two datasets more, a recipe, a contract
+    member = proposed.member(1, "steward")
+    whole = must(member.get(f"/v1/{noun}?limit=100")).json()
+    name = lambda item: item.get("name") or envelope_name(item)  # noqa: E731
+    names = [name(item) for item in whole]
+    assert len(names) >= 2 and names == sorted(names)
+    found, after = [], ""
+    while page := must(member.get(f"/v1/{noun}?limit=1{after}")).json():
+        found += page
+        after = f"&after={name(page[-1])}"
+        assert len(page) == 1
+    assert found == whole
+    refused(member.get(f"/v1/{noun}?limit=101"), 400, "REQUEST")
+    refused(member.get(f"/v1/{noun}?after=x"), 400, "REQUEST")
+
+
+def envelope_name(item):
+    return Envelope.model_validate_json(json.dumps(item)).name
+
+
+def test_a_page_ends_where_it_is_long_enough(broker, proposed, monkeypatch):
+    monkeypatch.setattr("broker.api.pages.PAGE_BYTES", 10)
+    member = proposed.member(1, "steward")
+    for noun in ("recipes", "contracts", "datasets"):
+        assert len(must(member.get(f"/v1/{noun}")).json()) == 1
+
+
+def test_an_institution_keeps_so_many_documents_and_no_more(tmp_path):
+    with LiveBroker(tmp_path, limits=Limits(recipes=1, contracts=1, datasets=1)) as broker:
+        scene = Scene(broker)
+        scene.upload()
+        scene.propose()
+        analyst = scene.member(0, "analyst")
+        must(analyst.post("/v1/recipes", scene.recipe.envelope))  # the same again is no second one
+        must(analyst.post("/v1/contracts", scene.contract.envelope))
+        must(scene.open_upload(0, scene.datasets[0]))
+        recipe = factories.make_recipe(scene.parties[0], ["a"], at=scene.at)
+        refused(analyst.post("/v1/recipes", recipe.envelope), 403, "QUOTA")
+        other = factories.make_contract(scene.parties[0], scene.recipe, scene.datasets, scene.parties, at=scene.at)
+        refused(analyst.post("/v1/contracts", other.envelope), 403, "QUOTA")
+        refused(scene.open_upload(0, scene.make_dataset(0)), 403, "QUOTA")
+        mine = factories.make_recipe(scene.parties[1], ["a"], at=scene.at)
+        must(scene.member(1, "analyst").post("/v1/recipes", mine.envelope))  # the others' quota is their own
+
+
+def test_nothing_is_verified_while_the_write_lock_is_held(broker, proposed, monkeypatch):
+    """Each study is judged outside of a write transaction: one big contract delays nobody else's writes."""
+    held = []
+    whole = broker.inner.database.writing
+
+    @contextmanager
+    def writing():
+        with whole() as connection:
+            held.append(True)
+            try:
+                yield connection
+            finally:
+                held.pop()
+
+    verified = []
+
+    def watched(pack):
+        verified.append(bool(held))
+        return verify_proposal(pack)
+
+    monkeypatch.setattr(broker.inner.database, "writing", writing)
+    for module in ("broker.api.studies", "broker.contracts"):
+        monkeypatch.setattr(f"{module}.verify_proposal", watched)
+    must(proposed.member(0, "analyst").post("/v1/contracts", proposed.contract.envelope))
+    proposed.approve()
+    must(proposed.member(0, "analyst").post("/v1/runs", {"contract": proposed.contract.name}))
+    vote = factories.revoke(proposed.contract, proposed.parties[1], at=proposed.at)
+    must(proposed.member(1, "approver").post("/v1/revocations", vote.envelope))
+    assert len(verified) >= 6 and not any(verified)
+
+
+def test_an_institution_that_changes_while_a_contract_is_verified_has_it_sent_again(broker, proposed, monkeypatch):
+    def changing(pack):
+        found = verify_proposal(pack)
+        proposed.parties[1] = without(
+            proposed.parties[1], proposed.parties[1].institution.document.serial + 1, "analyst"
+        )
+        must(proposed.join(proposed.parties[1]))
+        return found
+
+    monkeypatch.setattr("broker.api.studies.verify_proposal", changing)
+    contract = factories.make_contract(
+        proposed.parties[0], proposed.recipe, proposed.datasets, proposed.parties, at=proposed.at
+    )
+    refused(proposed.member(0, "analyst").post("/v1/contracts", contract.envelope), 409, "CHANGED")
+    refused(proposed.member(0, "analyst").get(f"/v1/contracts/{contract.name}"), 404, "CONTRACT_UNKNOWN")

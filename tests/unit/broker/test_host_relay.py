@@ -109,7 +109,7 @@ def test_the_brokers_refusals_come_through_as_they_are(settings, lease):
     (custodian, dataset, result), ended = ask(
         settings,
         lease,
-        ("POST", f"/custody/{'0' * 64}/nonce", b""),
+        ("POST", f"/custody/{'ab' * 32}/nonce", b""),
         ("GET", f"/datasets/{'0' * 64}/table/0", None),
         ("PUT", "/result", b"{}"),
     )
