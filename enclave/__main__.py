@@ -51,9 +51,8 @@ def _session() -> int:
 def _silence() -> None:
     """Point standard output and error nowhere: whatever a library, a warning or a signal would print may hold data."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
+    for descriptor in (1, 2):  # by number: a host may have started this process with closed streams
+        os.dup2(nowhere, descriptor)
 
 
 if __name__ == "__main__":

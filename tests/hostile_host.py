@@ -21,7 +21,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,18 +30,17 @@ from typing import Any, Self
 import custody
 import factories
 import factories_bundle
-import lung
 import pytest
+from lung_study import make_lung_study, reapprove
 
 from attestation.attesters.simulated import SimulatedAttester
 from attestation.simulator.platform import Platform
-from enclave.analyses import find_analysis
+from custodian import Custodian
 from enclave.relay import Relay
 from enclave.session import run_session
 from protocol import hpke
 from protocol.canonical import canonical_bytes
 from protocol.documents import (
-    ContractOutput,
     CustodianKeys,
     ReleaseCommit,
     ReleasedOutput,
@@ -81,7 +80,6 @@ __all__ = [
 TOKEN = "relay-token-of-the-tests-0123456789abcdef"
 TICKET = "platform-ticket-of-the-tests-0123456789ab"
 STEPS = ("assignment", "study", "nonce", "quotes", "collateral", "release", "part", "commit", "result")
-PARTNERS = "abc"
 MOST_ENDLESS = 2**30
 
 
@@ -134,66 +132,6 @@ class Seen:
     at: float = field(default_factory=time.monotonic)
 
 
-def make_lung_study(
-    custodian: CustodianKeys,
-    *,
-    frames: Any = None,
-    plains: dict[int, bytes] | None = None,
-    outputs: tuple[str, ...] = lung.OUTPUTS,
-    parameters: dict[str, Any] | None = None,
-    manifest: dict[str, Any] | None = None,
-    policy: dict[str, Any] | None = None,
-    recipe: dict[str, Any] | None = None,
-    contract: dict[str, Any] | None = None,
-    parties: tuple[factories.Party, ...] = (),
-    spoil: dict[int, Callable[[factories.Party, factories.Dataset], factories.Dataset]] | None = None,
-) -> factories.StudyParts:
-    """Seal the lung trial of three partners and have the demo's recipe approved.
-
-    ``plains`` replaces tables and ``spoil`` whole datasets, by their place.
-    """
-    rows = lung.rows()
-    parts = frames or [rows[rows.partner == slot] for slot in PARTNERS]
-    parties = parties or tuple(factories.make_institution(short) for short in ("north", "south", "east"))
-    datasets = tuple(
-        factories.make_dataset(
-            party,
-            custodian,
-            plain=(plains or {}).get(place) or lung.table_bytes(frame, slot),
-            table=lung.SCHEMA,
-            policy=policy,
-            changes={"rows": len(frame)} | (manifest or {}),
-        )
-        for place, (party, slot, frame) in enumerate(zip(parties, PARTNERS, parts, strict=True))
-    )
-    datasets = tuple(
-        (spoil or {}).get(place, lambda _, kept: kept)(parties[place], dataset)
-        for place, dataset in enumerate(datasets)
-    )
-    wanted = parameters or lung.PARAMETERS
-    signed = factories.make_recipe(
-        parties[0],
-        tuple(f"site-{party.institution.document.short}" for party in parties),
-        changes={"parameters": wanted, "outputs": outputs} | (recipe or {}),
-    )
-    tables = dict.fromkeys(signed.document.slots, lung.SCHEMA)
-    planned = find_analysis("clinical.survival").plan(wanted, outputs, tables)
-    agreed = tuple(
-        ContractOutput(
-            output=output.output,
-            type=output.type,
-            labels=output.labels,
-            recipients=tuple(factories.recipient_of(party) for party in parties),
-        )
-        for output in planned.outputs
-    )
-    bound = factories.make_contract(
-        parties[0], signed, datasets, parties, changes={"outputs": agreed} | (contract or {})
-    )
-    votes = tuple(factories.approve(bound, party) for party in parties)
-    return factories.StudyParts(parties, None, datasets, signed, bound, votes)
-
-
 @functools.cache
 def _usual_study(custodian: CustodianKeys) -> factories.StudyParts:
     return make_lung_study(custodian)
@@ -213,6 +151,7 @@ class Host:
     def __init__(self, folder: Path, **study: Any) -> None:
         self.scene = custody.Scene(folder, owners=1, deposit=False)
         self._deposited: set[str] = set()
+        self.custodians = {self.scene.key: self.scene.custodian}
         keys = self.scene.custodian.keys()  # the same in all scenes of a process
         self.study = make_lung_study(keys, **study) if study else _usual_study(keys)
         self.run_id, self.fence = custody.RUN, 1
@@ -236,7 +175,17 @@ class Host:
         for place, dataset in enumerate(study.datasets):
             if dataset.manifest.name not in self._deposited:  # a second capsule would be another one
                 self._deposited.add(dataset.manifest.name)
-                self.scene.custodian.deposit(study.deposit(place))
+                self._keeper(dataset.manifest.document.custodian.signing).deposit(study.deposit(place))
+
+    def add_custodian(self, folder: Path) -> Custodian:
+        """Start a second custodian, which keeps the last partner's dataset of a new study."""
+        folder.mkdir(mode=0o700)
+        settings = custody.make_settings(folder, self.scene.settings.roots)
+        second = Custodian(settings, self.scene.clock)
+        self.custodians[second.keys().signing] = second
+        first = self.scene.custodian.keys()
+        self.study = make_lung_study(first, custodians=(first, first, second.keys()))
+        return second
 
     @property
     def launch(self) -> Launch:
@@ -250,7 +199,8 @@ class Host:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self.scene.custodian.close()
+        for custodian in {*self.custodians.values(), self.scene.custodian}:
+            custodian.close()
 
     def run(self) -> bool:
         """Run one session in this process."""
@@ -307,6 +257,10 @@ class Host:
                 found[item.output] = load_document(ReleasedOutput, plain, limit=size)
         return found
 
+    def _keeper(self, key: str) -> Custodian:
+        # A scene that was restarted has a new custodian under the same key.
+        return self.scene.custodian if key == self.scene.key else self.custodians[key]
+
     # What an honest host, broker and platform answer
 
     def honest(self, asked: Asked) -> bytes:
@@ -322,8 +276,8 @@ class Host:
     def _answer_study(self, _: Asked) -> bytes:
         return to_bytes(self.study.pack)
 
-    def _answer_nonce(self, _: Asked) -> bytes:
-        return to_bytes(self.scene.custodian.nonce(self.run_id, self.study.contract.name))
+    def _answer_nonce(self, asked: Asked) -> bytes:
+        return to_bytes(self._keeper(asked.rest[0]).nonce(self.run_id, self.study.contract.name))
 
     def _answer_quotes(self, asked: Asked) -> bytes:
         wanted = json.loads(asked.body)
@@ -339,7 +293,7 @@ class Host:
 
     def _answer_release(self, asked: Asked) -> bytes:
         request = load_document(ReleaseRequest, asked.body, limit=2**25)
-        return to_bytes(self.scene.custodian.release(self.run_id, self.fence, request))
+        return to_bytes(self._keeper(asked.rest[0]).release(self.run_id, self.fence, request))
 
     def _answer_part(self, asked: Asked) -> bytes:
         dataset, _, index = asked.rest
@@ -348,7 +302,7 @@ class Host:
 
     def _answer_commit(self, asked: Asked) -> bytes:
         envelope = Envelope.from_bytes(asked.body)
-        return self.scene.custodian.commit(self.run_id, self.fence, envelope).to_bytes()
+        return self._keeper(asked.rest[0]).commit(self.run_id, self.fence, envelope).to_bytes()
 
     def _answer_result(self, asked: Asked) -> bytes:
         self.results.append(asked.body)
@@ -386,13 +340,6 @@ def to_bytes(document: Any) -> bytes:
 def trust_of(made: Host) -> Trust:
     """Pin everything that a host's study rests on."""
     return factories_bundle.make_trust(made.study, made.scene.platform)
-
-
-def reapprove(study: factories.StudyParts, **changes: Any) -> factories.StudyParts:
-    """Change the contract, sign it and have all owners approve it again."""
-    contract = factories.resign(study.contract.document, study.parties[0].people["analyst"].contract, **changes)
-    votes = tuple(factories.approve(contract, party) for party in study.parties)
-    return replace(study, contract=contract, approvals=votes)
 
 
 def _route(method: str, path: str, body: bytes) -> Asked:

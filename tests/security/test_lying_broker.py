@@ -6,6 +6,7 @@ from dataclasses import replace
 import custody
 import factories
 import hostile_host
+import lung
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from factories import changed, envelopes, resign
@@ -349,9 +350,7 @@ def test_a_real_dataset_in_a_self_made_world(host):
     """The manifest is signed by its owner, so the world has to hold the real owner, who did not approve."""
     attacker = factories.make_institution("attacker")
     real = host.study.datasets[0]
-    recipe = factories.make_recipe(
-        attacker, ("a",), changes={"parameters": hostile_host.lung.PARAMETERS, "outputs": ("cox",)}
-    )
+    recipe = factories.make_recipe(attacker, ("a",), changes={"parameters": lung.PARAMETERS, "outputs": ("cox",)})
     contract = factories.make_contract(attacker, recipe, (real,), (attacker,))
     pack = factories.StudyParts(
         (attacker, host.study.parties[0]), None, (real,), recipe, contract, (factories.approve(contract, attacker),)

@@ -73,6 +73,12 @@ def test_a_launch_that_leads_nowhere_ends_in_1_without_a_word(changes):
     assert run(line=launch(**changes)) == (1, b"", b"")
 
 
+def test_a_process_started_with_closed_streams_ends_as_any_other():
+    command = ["sh", "-c", 'exec "$0" -I -m enclave >&- 2>&-', sys.executable]
+    done = subprocess.run(command, input=launch(), capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
+
+
 @pytest.mark.parametrize("arguments", [["--local"], ["--plan", "x"], ["--help"], [""], ["-"], ["--describe", "--plan"]])
 def test_unknown_arguments_exit_with_2(arguments, capsys):
     assert main(arguments) == 2

@@ -5,12 +5,16 @@ import math
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from pathlib import Path
 
+import factories
 import hostile_host
 import lung
 import numpy as np
 import pytest
 from hostile_host import Raw, host, make_host
+from lung_study import make_lung_study
 
 import enclave.compute
 import enclave.session
@@ -54,7 +58,7 @@ class Faulty(Survival):
 
 @pytest.fixture
 def study_and_tables():
-    made = hostile_host.make_lung_study(hostile_host.factories.CustodianPair().keys)
+    made = make_lung_study(factories.CustodianPair().keys)
     tables = [TableReader.read(dataset.plain, lung.SCHEMA, row_limit=100) for dataset in made.datasets]
     return verify_proposal(made.pack), tables
 
@@ -98,7 +102,7 @@ print(sorted(new), sorted(more))
 
 def test_an_analysis_imports_no_library_after_keys_are_open():
     """Imports take seconds: they would show the host whether an analysis ran."""
-    tests = str(hostile_host.Path(hostile_host.__file__).parent)
+    tests = str(Path(hostile_host.__file__).parent)
     done = subprocess.run([sys.executable, "-c", LIBRARIES, tests], capture_output=True, check=True, timeout=120)
     assert done.stdout == b"[] []\n"
 
@@ -122,8 +126,8 @@ def large_host(make_host, large):
     frames = [rows.iloc[:0], *(rows[rows.partner == slot] for slot in "bc")]
 
     def spoil(party, dataset):
-        manifest = hostile_host.factories.resign(dataset.manifest.document, party.people["steward"].manifest, rows=ROWS)
-        return hostile_host.replace(dataset, manifest=manifest)
+        manifest = factories.resign(dataset.manifest.document, party.people["steward"].manifest, rows=ROWS)
+        return replace(dataset, manifest=manifest)
 
     parameters = {name: lung.PARAMETERS[name] for name in ("time", "event", "event_level", "group")}
     return make_host(
