@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -39,6 +40,7 @@ def open_stage(folder: Path, host_arguments: Sequence[str] = ()) -> Iterator[Sta
     shutil.copyfile(manifests_folder() / "clinical" / "appraisal.simulated.toml", operator / "appraisal.toml")
     write_secret(operator / "custodian-passphrase", secrets.token_urlsafe(24))
     with ExitStack() as stack:
+        stack.enter_context(_stopped_by_sigterm())
         arguments = ["simulator", "serve", "--state", str(operator / "platform")]
         platform = stack.enter_context(service("platform", arguments, operator / "platform.log"))["url"]
         (operator / "platform-root.pem").write_bytes(_get(platform + "/v1/root"))
@@ -98,3 +100,13 @@ def _get(url: str) -> bytes:
     import httpx
 
     return httpx.get(url, timeout=30, trust_env=False).raise_for_status().content
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Make SIGTERM an ordinary end, so that the services are stopped as by Ctrl-C and none is left behind."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
