@@ -21,19 +21,25 @@ def released_as(kind: OutputType, preset: GatePreset) -> str:
     k = preset.k
     match kind:
         case "counts":
-            zeros = ", zeros too" if preset.zeros_suppressed else ""
-            return f"counts of fewer than {k} subjects are left out{zeros}; the others are rounded to {preset.base}"
+            return (
+                f"counts of fewer than {k} subjects, zeros too, are left out; the others are rounded to {preset.base}; "
+                "the whole table is refused if another output would tell what was left out"
+            )
         case "regression":
             return (
-                f"coefficients and standard errors to 4 significant digits, p to 2; refused with fewer than {k} events "
-                f"or fewer than {k} subjects in any group, or too many parameters"
+                "coefficients and standard errors to 4 significant digits, p to 2; subjects and events rounded to "
+                f"{preset.base}; refused with too many parameters, or if fewer than {k} subjects with the event or "
+                f"fewer than {k} without it differ in a column, or if fewer than {k} could decide a coefficient"
             )
         case "test":
-            return f"one statistic to 4 significant digits, p to 2; refused with fewer than {k} subjects in a group"
+            return (
+                "one statistic to 4 significant digits, p to 2; refused if in any group fewer than "
+                f"{k} subjects have the event or fewer than {k} have not"
+            )
         case "survival":
             return (
-                f"survival to 2 decimals at the agreed times only, numbers at risk rounded; ends where fewer than {k} "
-                "are at risk"
+                "survival to 2 decimals at the agreed times only, numbers at risk rounded; a time is left out if since "
+                f"the one before it fewer than {k} had the event; ends where fewer than {k} remain"
             )
 
 

@@ -51,11 +51,10 @@ class Support:
 
 @dataclass(frozen=True, slots=True)
 class RawCell:
-    """One cell of a count table. ``structural``: it can hold nobody by definition, whatever the data."""
+    """One cell of a count table."""
 
     label: str
     support: Support
-    structural: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +152,15 @@ class RawTest:
 class RawPoint:
     """One time of the grid.
 
-    ``at_risk``: time >= t, as R's ``summary.survfit`` counts; ``left``: time <= t, those whom ``survival`` depends on.
+    ``at_risk``: time >= t, as R's ``summary.survfit`` counts; ``left``: time <= t, those whom ``survival`` depends on;
+    ``events``: those of ``left`` who had the event.
     """
 
     label: str
     survival: float
     at_risk: Support
     left: Support
+    events: Support
 
 
 @dataclass(frozen=True, slots=True)

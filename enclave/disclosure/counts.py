@@ -1,7 +1,7 @@
 """Count tables: small cells are suppressed, the rest rounded, the total is the sum of what is released.
 
 A cell is released if its safe count reaches k. A zero would say that none of a group has a property (0 %, and 100 % of
-the rest), so it is suppressed like any small cell unless it is structural: true by definition, whatever the data.
+the rest), so it is suppressed like any small cell.
 
 No margin is released beside the cells, so the table alone gives nothing to subtract from: no secondary suppression is
 needed for it. Margins that other outputs of the same contract imply are the gate's business (``linkage``).
@@ -28,6 +28,4 @@ def has_suppressed_cells(table: CountTable) -> bool:
 
 
 def _count(cell: RawCell, preset: GatePreset, against: Coalitions) -> int | None:
-    if cell.structural and not cell.support.total and not preset.zeros_suppressed:
-        return 0
     return to_base(cell.support.total, preset.base) if safe_count(cell.support, against) >= preset.k else None

@@ -26,9 +26,6 @@ __all__ = ["refusal_class", "release", "release_all"]
 
 RefusalClass = Literal["SCHEMA", "POLICY", "BUDGET", "INTERNAL"]
 _CLASSES: Mapping[str, RefusalClass] = {
-    # data that is not what its schema, or the analysis, says it is
-    "SUBJECT_TWICE": "SCHEMA",
-    "TIME_RANGE": "SCHEMA",
     # a fault of the program, not of the data
     "INTERNAL": "INTERNAL",
     "LABELS": "INTERNAL",
@@ -40,7 +37,12 @@ _CLASSES: Mapping[str, RefusalClass] = {
 
 
 def refusal_class(code: str) -> RefusalClass:
-    """Return the class that is all that recipients learn of a code; a rule that failed is ``POLICY``."""
+    """Return the class that is all that recipients learn of a code; a rule that failed is ``POLICY``.
+
+    So is whatever an analysis finds in the data: a recipe chooses what it looks at, the column of times for one, or two
+    datasets of an owner that may share a subject, and a class of its own would answer that question. ``SCHEMA`` is left
+    to tables that are not what their owner signed, found before any analysis.
+    """
     return _CLASSES.get(code, "POLICY")
 
 

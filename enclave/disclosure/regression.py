@@ -1,13 +1,18 @@
-"""Regressions: a coefficient must rest on many subjects, whoever of its recipients subtracts their own.
+"""Regressions: a coefficient must rest on many subjects and many events, whichever owner subtracts its own.
 
-The rules are judged on the design without the rows of each coalition of recipients:
+The rules are judged on the design without the rows of each coalition of owners:
 
 - subjects, events and subjects without the event: at least k each;
 - residual degrees of freedom at least 10; parameters at most a tenth of the subjects;
-- every column, and the reference level of every category: at least k subjects away from the commonest value. In a
-  column of two values that is the smaller side; a column of more values is no dummy in disguise. Without the check of
-  the reference level all contrasts could be against two people;
-- maximum leverage at most 0.5: no column, and no combination of columns, singles out a subject.
+- every column, and the reference level of every category: away from the commonest value at least k subjects, at least
+  k of them with the event and k without; on either side of the mean at least k with the event; of a column of two
+  values, at least k without the event at each. The square of a dummy's standard error is about 1/e1 + 1/e0: it tells
+  the events at either value. More values are no disguise for a dummy. Without the check of the reference level all
+  contrasts could be against two people;
+- where the model compares rows within strata only, so do these counts: a stratum in which the column is constant adds
+  nothing, and of two sides the smaller one of each stratum counts;
+- maximum leverage at most 1/k (and 0.5): a contrast that k equal subjects share gives each of them 1/k, so no column,
+  and no combination of columns, singles out fewer. The same among the events for all columns of two values together.
 """
 
 import numpy as np
@@ -35,6 +40,9 @@ MIN_RESIDUAL_DF = 10
 SUBJECTS_PER_PARAMETER = 10
 MAX_LEVERAGE = 0.5
 _RANK_TOLERANCE = 1e-9
+_ROUNDING = 1e-9
+"""By how much rounding may lift the leverage of k equal subjects above 1/k."""
+_TWO_VALUES = 2
 
 
 def release_regression(raw: RawRegression, preset: GatePreset, against: Coalitions) -> Regression:
@@ -43,8 +51,9 @@ def release_regression(raw: RawRegression, preset: GatePreset, against: Coalitio
     Raises
     ------
     DisclosureRefused
-        ``SUBJECTS``, ``OUTCOME``, ``RESIDUAL_DF``, ``PARAMETERS``, ``COLUMN_MINORITY``, ``LEVERAGE``, ``NOT_FINITE``,
-        ``MAGNITUDE``; ``RECIPIENTS`` where nobody is named; ``SHAPE`` where terms and columns do not match.
+        ``SUBJECTS``, ``OUTCOME``, ``RESIDUAL_DF``, ``PARAMETERS``, ``COLUMN_MINORITY``, ``COLUMN_OUTCOME``,
+        ``LEVERAGE``, ``NOT_FINITE``, ``MAGNITUDE``; ``RECIPIENTS`` where nobody is named; ``SHAPE`` where terms and
+        columns do not match.
     """
     if not against:
         raise DisclosureRefused("RECIPIENTS", "The output has no recipient to judge it for.")
@@ -76,7 +85,7 @@ def maximum_leverage(matrix: Floats, strata: Integers | None = None) -> float:
 
     References
     ----------
-    Hoaglin and Welsch (1978), Am Stat 32:17. ``acro`` and the ABS ask for the same bound, 0.5.
+    Hoaglin and Welsch (1978), Am Stat 32:17.
     """
     centred = matrix - matrix.mean(axis=0)
     if strata is not None:
@@ -101,18 +110,35 @@ def _judge(design: Design, coalition: frozenset[Key], k: int) -> None:
         raise DisclosureRefused("RESIDUAL_DF", "Too few residual degrees of freedom.")
     if parameters * SUBJECTS_PER_PARAMETER > subjects:
         raise DisclosureRefused("PARAMETERS", "Too many parameters for the subjects.")
-    for column in (*matrix.T, *design.references[rest].T):
-        if _minority(column) < k:
-            raise DisclosureRefused("COLUMN_MINORITY", "A column singles out too few subjects.")
-    strata = None if design.strata is None else design.strata[rest]
-    if maximum_leverage(matrix, strata) > MAX_LEVERAGE:
-        raise DisclosureRefused("LEVERAGE", "A subject has too much influence on the model.")
+    strata = np.zeros(subjects, dtype=int) if design.strata is None else design.strata[rest]
+    columns = np.column_stack([matrix, design.references[rest]])
+    for column in columns.T:
+        _require_spread(column, event, strata, k)
+    two_valued = columns[:, [len(np.unique(column)) == _TWO_VALUES for column in columns.T]]
+    highest = max(maximum_leverage(matrix, strata), maximum_leverage(two_valued[event], strata[event]))
+    if highest > min(MAX_LEVERAGE, 1 / k) + _ROUNDING:
+        raise DisclosureRefused("LEVERAGE", "Too few subjects, or events, have too much influence on the model.")
 
 
-def _minority(column: Floats | Bools) -> int:
-    """Subjects away from the commonest value: of two values, those on the smaller side."""
-    counts = np.unique(column, return_counts=True)[1]
-    return int(counts.sum() - counts.max())
+def _require_spread(column: Floats, event: Bools, strata: Integers, k: int) -> None:
+    """Require k rows that the column tells from others of their stratum, with the event and without.
+
+    Counts are pairs: without the event, with it.
+    """
+    away, sides = np.zeros(2, dtype=int), np.zeros(2, dtype=int)
+    for stratum in np.unique(strata):
+        values, had = column[strata == stratum], event[strata == stratum].astype(int)
+        levels, counts = np.unique(values, return_counts=True)
+        apart = np.bincount(had[values != levels[counts.argmax()]], minlength=2)
+        above = values > values.mean()
+        smaller = np.minimum(np.bincount(had[above], minlength=2), np.bincount(had[~above], minlength=2))
+        away += apart
+        # Below, say, the mean of a score may be too few without the event in honest data; away from its mode are more.
+        sides += smaller if len(levels) <= _TWO_VALUES else (apart[0], smaller[1])
+    if away.sum() < k:
+        raise DisclosureRefused("COLUMN_MINORITY", "A column singles out too few subjects.")
+    if min(*away, *sides) < k:
+        raise DisclosureRefused("COLUMN_OUTCOME", "A column singles out too few with, or without, the event.")
 
 
 def _term(label: int, term: RawTerm) -> Term:

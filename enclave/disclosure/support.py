@@ -1,8 +1,9 @@
-"""Safe counts: how many distinct subjects stay hidden behind a cell when its recipients subtract what they know.
+"""Safe counts: how many distinct subjects stay hidden behind a cell when somebody subtracts what he knows.
 
-A recipient's institution knows its own subjects, so only the others hide each other. With four or more contributing
-owners one further owner may collude with it (``collusion``). One released value serves all recipients: the worst
-coalition decides.
+An owner knows its own subjects, so only the others hide each other. That holds for every owner, recipient or not: an
+owner that is none may see the value all the same, through a recipient that owns no data, a key that was shared or
+stolen, or a publication. With four or more contributing owners one further owner may collude (``collusion``). One
+released value serves all recipients: the worst coalition decides.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,12 +20,14 @@ _HONEST_CONTRIBUTORS = 3
 
 
 def collusion(owners: Iterable[Key]) -> int:
-    """Return how many further owners a recipient may collude with."""
+    """Return how many further owners an owner or a recipient may collude with."""
     return 0 if len(set(owners)) <= _HONEST_CONTRIBUTORS else 1
 
 
 def coalitions(recipients: Iterable[Key], owners: Sequence[Key]) -> Coalitions:
-    """Return every set of owners whose subjects may be subtracted from one released value.
+    """Return every set of owners whose subjects may be subtracted from one released value; none where nobody gets it.
+
+    The only owner of a contract is no such set unless it is a recipient: beside its own there is nobody to protect.
 
     Parameters
     ----------
@@ -34,10 +37,13 @@ def coalitions(recipients: Iterable[Key], owners: Sequence[Key]) -> Coalitions:
         Root keys of the owners whose data the contract uses.
     """
     found: set[frozenset[Key]] = set()
-    for recipient in recipients:
-        others = sorted(set(owners) - {recipient})
+    contributors, leaders = set(owners), set(recipients)
+    if leaders and len(contributors) > 1:
+        leaders |= contributors
+    for leader in leaders:
+        others = sorted(contributors - {leader})
         size = min(collusion(owners), len(others))
-        found.update(frozenset({recipient, *chosen}) for chosen in combinations(others, size))
+        found.update(frozenset({leader, *chosen}) for chosen in combinations(others, size))
     return frozenset(found)
 
 

@@ -1,10 +1,17 @@
-"""Survival curves: points of the declared grid, merged until enough subjects have left, ended when too few are left.
+"""Survival curves: points of the declared grid, merged until enough happened between them, ended when few are left.
 
-Between two released times t1 < t2 the recipients see a difference of two survivals and of two numbers at risk. Behind
-the one are those with t1 < time <= t2, behind the other those with t1 <= time < t2. Both must be k subjects by safe
-count, or the point is left out and the interval merges with the next one. The curve ends at the first time at which
-fewer than k subjects are at risk. A point by which all of a group, or nobody, had the event is left out too: it would
-tell the same of everybody.
+Survival with 2 decimals times a number at risk tells a count of events, exactly in groups up to about a hundred. So the
+curve is judged as the count table that it is. Between two released times t1 < t2, and before the first one,
+
+- those with t1 < time <= t2, behind the difference of two survivals,
+- those with t1 <= time < t2, behind the difference of two numbers at risk,
+- those of them who had the event at t1 < time <= t2, whom the step of the curve counts,
+
+must each be k subjects by safe count, or the point is left out and its interval merges with the next one. The curve
+ends at the first time beyond which fewer than k remain: those at risk who leave on that very day hide nobody who is
+left. A survival of exactly 0 or 1 cannot leave by these rules.
+
+How many were censored between two points follows to within the rounding of the numbers at risk (THREAT_MODEL.md).
 """
 
 from enclave.analyses.results import RawCurve, RawPoint, RawSurvival, Support
@@ -31,17 +38,15 @@ def release_survival(raw: RawSurvival, preset: GatePreset, against: Coalitions) 
 
 def _points(curve: RawCurve, first_time: int, preset: GatePreset, against: Coalitions) -> tuple[SurvivalPoint, ...]:
     released: list[SurvivalPoint] = []
-    gone_before, gone_by = Support({}), Support({})
+    gone_before, gone_by, events_by = Support({}), Support({}), Support({})
     for index, point in enumerate(curve.points):
-        if safe_count(point.at_risk, against) < preset.k:
+        if safe_count(curve.subjects.minus(point.left), against) < preset.k:
             break
         before = curve.subjects.minus(point.at_risk)
-        left_interval = min(
-            safe_count(before.minus(gone_before), against), safe_count(point.left.minus(gone_by), against)
-        )
-        if left_interval < preset.k or not 0 < point.survival < 1:
+        steps = (before.minus(gone_before), point.left.minus(gone_by), point.events.minus(events_by))
+        if min(safe_count(step, against) for step in steps) < preset.k:
             continue
-        gone_before, gone_by = before, point.left
+        gone_before, gone_by, events_by = before, point.left, point.events
         released.append(_point(first_time + index, point))
     return tuple(released)
 

@@ -34,7 +34,6 @@ def facts_of(study: Study) -> Facts:
     """Say in words what the contract says."""
     contract, recipe = study.contract.document, study.recipe.document
     preset = PRESETS[contract.preset]
-    zeros = ", zeros too," if preset.zeros_suppressed else ""
     voters = [(vote.document.institution, vote.document.member) for vote in study.approvals]
     terms = (
         ("Purpose", contract.purpose),
@@ -44,7 +43,7 @@ def facts_of(study: Study) -> Facts:
             "; ".join(_person(study, *voter) for voter in voters),
         ),
         ("Analysis", f"{recipe.analysis} on profile {contract.profile}"),
-        ("Smallest count", f"{preset.k}: fewer subjects{zeros} are not shown (preset {preset.name})"),
+        ("Smallest count", f"{preset.k}: fewer subjects, zeros too, are not shown (preset {preset.name})"),
         ("Runs", f"at most {contract.max_runs}, until {contract.expires}"),
         ("Platform", "a simulated one is allowed" if contract.simulation else "hardware only"),
     )

@@ -31,7 +31,8 @@ from protocol.errors import DisclosureRefused
 from protocol.presets import PRESETS
 
 OWNERS = tuple(lung.OWNERS[slot] for slot in "abcde")
-STRICTER = sorted(PRESETS.values(), key=lambda preset: (preset.k, preset.zeros_suppressed))
+OUTSIDER = lung.OWNERS["h"]
+STRICTER = list(PRESETS.values())
 presets = st.sampled_from(STRICTER)
 recipients = st.lists(st.sampled_from(OWNERS), min_size=1, max_size=5, unique=True)
 owners = st.integers(1, 5).map(lambda count: OWNERS[:count])
@@ -70,22 +71,28 @@ def test_one_recipient_more_is_never_safer(counts, contributors, receivers, anot
 
 
 @given(supports(), recipients)
-def test_a_safe_count_is_total_less_own_less_the_largest_other(counts, receivers):
+def test_with_five_owners_a_safe_count_is_total_less_the_two_largest_whoever_receives(counts, receivers):
     cell = support(counts, OWNERS)
-    expected = min(
-        cell.total - cell.counts[receiver] - max(count for owner, count in cell.counts.items() if owner != receiver)
-        for receiver in receivers
-    )
+    expected = sum(sorted(counts)[:-2])
     assert safe_count(cell, coalitions(receivers, OWNERS)) == expected
+    assert safe_count(cell, coalitions([OUTSIDER], OWNERS)) == expected
 
 
-@given(supports(), owners, recipients, st.integers(0, 1000))
-def test_own_subjects_never_help_a_recipient(counts, contributors, receivers, padding):
-    assume(receivers[0] in contributors)
-    against = coalitions(receivers[:1], contributors)
+@given(supports(), st.integers(2, 3))
+def test_up_to_three_owners_a_safe_count_is_total_less_the_largest_whoever_receives(counts, contributors):
+    against = coalitions([OUTSIDER], OWNERS[:contributors])
+    assert safe_count(support(counts, OWNERS[:contributors]), against) == sum(sorted(counts[:contributors])[:-1])
+
+
+@given(supports(), owners, st.sampled_from((*OWNERS, OUTSIDER)), st.integers(0, 1000))
+def test_own_subjects_never_lift_a_count_above_what_others_have(counts, contributors, receiver, padding):
+    """Whoever pads, and whoever receives: what reaches k did so without the padding owner's rows."""
+    assume(len(contributors) > 1 or receiver in contributors)
+    against = coalitions([receiver], contributors)
     cell = support(counts, contributors)
-    padded = Support({**cell.counts, receivers[0]: cell.counts[receivers[0]] + padding})
-    assert safe_count(padded, against) == safe_count(cell, against)
+    for padder in contributors:
+        padded = Support({**cell.counts, padder: cell.counts[padder] + padding})
+        assert safe_count(padded, against) <= cell.without(frozenset({padder}))
 
 
 @given(st.lists(supports(), min_size=1, max_size=6), owners, recipients, presets, presets)
@@ -123,24 +130,30 @@ def test_a_stricter_preset_never_shows_a_statistic_more(groups, contributors, re
 def curves(draw):
     """Follow-up times of subjects with their owner; the curve that follows."""
     contributors = draw(owners)
-    people = draw(st.lists(st.tuples(st.integers(0, 60), st.sampled_from(contributors)), max_size=150))
+    people = draw(st.lists(st.tuples(st.integers(0, 60), st.sampled_from(contributors), st.booleans()), max_size=250))
     grid = sorted(draw(st.sets(st.integers(1, 60), min_size=1, max_size=8)))
 
     def counted(keep):
         found = dict.fromkeys(contributors, 0)
-        for time, owner in people:
-            found[owner] += keep(time)
+        for time, owner, died in people:
+            found[owner] += keep(time, died)
         return Support(found)
 
     points = tuple(
-        RawPoint(str(day), 0.5, counted(lambda time, day=day: time >= day), counted(lambda time, day=day: time <= day))
+        RawPoint(
+            str(day),
+            0.5,
+            counted(lambda time, _, day=day: time >= day),
+            counted(lambda time, _, day=day: time <= day),
+            counted(lambda time, died, day=day: died and time <= day),
+        )
         for day in grid
     )
     return (
         contributors,
         people,
         grid,
-        RawSurvival((RawCurve("all", counted(lambda _: True), points),), tuple(map(str, grid))),
+        RawSurvival((RawCurve("all", counted(lambda *_: True), points),), tuple(map(str, grid))),
     )
 
 
@@ -151,11 +164,13 @@ def test_between_released_times_k_subjects_leave_whoever_subtracts(made, receive
     against = coalitions(receivers, contributors)
     released = [grid[point.label - 1] for point in release_survival(raw, preset, against).groups[0].points]
     for coalition in against:
-        others = [time for time, owner in people if owner not in coalition]
+        others = [time for time, owner, _ in people if owner not in coalition]
+        events = [time for time, owner, died in people if died and owner not in coalition]
         for before, day in zip([-1, *released], released, strict=False):
             assert sum(before < time <= day for time in others) >= preset.k
             assert sum(before <= time < day for time in others) >= preset.k
-        assert all(sum(time >= day for time in others) >= preset.k for day in released)
+            assert sum(before < time <= day for time in events) >= preset.k
+        assert all(sum(time > day for time in others) >= preset.k for day in released)
 
 
 @given(curves(), recipients, presets, presets)
@@ -169,7 +184,7 @@ def test_a_stricter_preset_never_shows_more_points(made, receivers, one, other):
 
 @st.composite
 def designs(draw):
-    n = draw(st.integers(12, 150))
+    n = draw(st.integers(12, 400))
     seed = draw(st.integers(0, 2**32 - 1))
     generator = np.random.default_rng(seed)
     contributors = draw(owners)
@@ -182,6 +197,7 @@ def designs(draw):
         matrix=np.column_stack(columns).astype(float),
         references=generator.random((n, 1)) < draw(st.floats(0.05, 0.95)),
         event=generator.random(n) < draw(st.floats(0.05, 0.95)),
+        strata=draw(st.sampled_from([None, generator.integers(0, 3, n)])),
     )
 
 
@@ -201,19 +217,27 @@ def test_a_stricter_preset_never_shows_a_model_more(design, receivers, one, othe
 
 @settings(max_examples=60, deadline=None)
 @given(designs(), presets, st.integers(1, 200), st.integers(0, 2**32 - 1))
-def test_own_rows_never_help_a_recipient_to_a_model(design, preset, padding, seed):
+def test_own_rows_never_help_anybody_to_a_model(design, preset, padding, seed):
+    """A model that leaves after padding was sound without any of the padding owner's rows, whoever receives it."""
+    assume(len(design.owner_keys) > 1)
     generator = np.random.default_rng(seed)
-    recipient = design.owner_keys[0]
-    against = coalitions([recipient], design.owner_keys)
+    padder = frozenset({frozenset({design.owner_keys[0]})})
     padded = Design(
         owners=np.concatenate([design.owners, np.zeros(padding, dtype=np.intp)]),
         owner_keys=design.owner_keys,
         matrix=np.vstack([design.matrix, generator.normal(size=(padding, design.matrix.shape[1]))]),
         references=np.vstack([design.references, generator.random((padding, 1)) < 0.5]),
         event=np.concatenate([design.event, generator.random(padding) < 0.5]),
+        strata=None if design.strata is None else np.concatenate([design.strata, generator.integers(0, 3, padding)]),
     )
-    before = passes(lambda: release_regression(regression(design), preset, against))
-    assert passes(lambda: release_regression(regression(padded), preset, against)) == before
+    before = passes(lambda: release_regression(regression(design), preset, padder))
+    assert passes(lambda: release_regression(regression(padded), preset, padder)) == before
+    for recipient in (design.owner_keys[0], OUTSIDER):
+        against = coalitions([recipient], design.owner_keys)
+        if passes(lambda against=against: release_regression(regression(padded), preset, against)):
+            collusion = against if len(design.owner_keys) > 3 else padder
+            kept = frozenset(coalition for coalition in collusion if design.owner_keys[0] in coalition)
+            assert passes(lambda kept=kept: release_regression(regression(design), preset, kept))
 
 
 numbers = st.floats(-1e17, 1e17, allow_nan=False)

@@ -39,8 +39,9 @@ def estimate_curve(
     Returns
     -------
     RawCurve
-        Survival is 1 before the first event. At a grid time t, ``at_risk`` are those with time >= t and ``left``
-        those with time <= t. A group without subjects has survival 1 and nobody at risk: the gate stops there.
+        Survival is 1 before the first event. At a grid time t, ``at_risk`` are those with time >= t, ``left``
+        those with time <= t, ``events`` those of them with the event. A group without subjects has survival 1 and
+        nobody at risk: the gate stops there.
 
     Notes
     -----
@@ -60,8 +61,8 @@ def estimate_curve(
     >>> pooled = Pooled(pd.DataFrame(index=range(4)), np.zeros(4, dtype=int), ("owner",))
     >>> time, event = np.array([5.0, 8.0, 8.0, 20.0]), np.array([True, True, False, False])
     >>> curve = estimate_curve(pooled, np.ones(4, dtype=bool), time, event, "all", [(7, "7 days"), (8, "8 days")])
-    >>> [(round(point.survival, 9), point.at_risk.total, point.left.total) for point in curve.points]
-    [(0.75, 3, 1), (0.5, 3, 3)]
+    >>> [(round(p.survival, 9), p.at_risk.total, p.left.total, p.events.total) for p in curve.points]
+    [(0.75, 3, 1, 1), (0.5, 3, 3, 2)]
     """
     from statsmodels.duration.survfunc import SurvfuncRight
 
@@ -73,6 +74,7 @@ def estimate_curve(
     for day, name in grid:
         passed = int(np.searchsorted(steps, day, side="right"))
         survival = float(heights[passed - 1]) if passed else 1.0
-        at_risk, left = pooled.support(inside & (time >= day)), pooled.support(inside & (time <= day))
-        points.append(RawPoint(name, survival, at_risk, left))
+        left = inside & (time <= day)
+        at_risk = pooled.support(inside & (time >= day))
+        points.append(RawPoint(name, survival, at_risk, pooled.support(left), pooled.support(left & event)))
     return RawCurve(label, pooled.support(inside), tuple(points))

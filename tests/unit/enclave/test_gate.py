@@ -4,7 +4,7 @@ from dataclasses import replace
 import lung
 import pytest
 
-from enclave.analyses.results import RawTest, Unavailable
+from enclave.analyses.results import RawCell, RawCounts, RawTest, Support, Unavailable
 from enclave.disclosure import refusal_class, release, release_all
 from protocol.documents.outputs import CountTable, Refusal, Regression, SurvivalCurve, TestStatistic
 from protocol.presets import PRESETS
@@ -65,8 +65,8 @@ def test_what_no_contract_names_does_not_leave(results):
 @pytest.mark.parametrize(
     ("code", "wanted"),
     [
-        ("SUBJECT_TWICE", "SCHEMA"),
-        ("TIME_RANGE", "SCHEMA"),
+        ("SUBJECT_TWICE", "POLICY"),
+        ("TIME_RANGE", "POLICY"),
         ("SEPARATION", "POLICY"),
         ("NO_EVENTS", "POLICY"),
         ("LEVERAGE", "POLICY"),
@@ -125,7 +125,14 @@ def test_the_worst_recipient_decides_for_all(results):
 
 
 def test_a_table_with_a_suppressed_cell_is_refused_where_a_regression_tells_its_margin(results):
-    contract = lung.contract(PLAN, preset="all-of-us")
-    released = {item.output: item.value for item in release_all(results, contract)}
+    cells = results["subjects"].cells
+    small = RawCell(cells[0].label, Support(dict.fromkeys(OWNERS, 3)))
+    changed = {**results, "subjects": RawCounts((small, *cells[1:]))}
+    released = {item.output: item.value for item in release_all(changed, lung.contract(PLAN))}
     assert isinstance(released["cox"], Regression)
     assert released["subjects"] == Refusal(refusal="POLICY")
+
+
+def test_nothing_is_judged_for_owners_who_receive_nothing_alone(results):
+    outside = lung.contract_output(PLAN.outputs[0], recipients="h")
+    assert judge(results["cox"], outside) == judge(results["cox"], ENTRIES["cox"])

@@ -11,7 +11,7 @@ from protocol.presets import PRESETS
 A, B, C = (lung.OWNERS[slot] for slot in "abc")
 SACRO = PRESETS["sacro"]
 ANALYST = "ee" * 32
-AGAINST = coalitions([ANALYST], (A, B, C))  # a recipient without data: counts are judged as they are
+AGAINST = coalitions([ANALYST], (A,))  # one owner, a recipient without data: counts are judged as they are
 
 
 def only(count):
@@ -19,13 +19,13 @@ def only(count):
 
 
 def curve(*points, subjects=100):
-    """Points of (survival, time >= t, time <= t)."""
+    """Points of (survival, time >= t, time <= t, events of these); all had the event where no number says so."""
     return RawCurve(
         "group: one",
         only(subjects),
         tuple(
-            RawPoint(f"{number} days", survival, only(at_risk), only(left))
-            for number, (survival, at_risk, left) in enumerate(points)
+            RawPoint(f"{number} days", survival, only(at_risk), only(left), only(events[0] if events else left))
+            for number, (survival, at_risk, left, *events) in enumerate(points)
         ),
     )
 
@@ -63,14 +63,23 @@ def test_an_interval_counts_on_both_sides(second):
     assert [time for time, _, _ in times((0.8, 80, 20), second, (0.4, 50, 60))] == [0, 2]
 
 
-def test_the_curve_stops_where_too_few_are_at_risk():
-    found = times((0.8, 80, 20), (0.2, 9, 91), (0.1, 30, 95))
-    assert [time for time, _, _ in found] == [0]
+@pytest.mark.parametrize(("left", "wanted"), [(90, [0, 1]), (91, [0])])
+def test_the_curve_stops_where_too_few_remain(left, wanted):
+    # At risk at the second time are many, but they leave on that very day.
+    found = times((0.8, 80, 20), (0.2, 40, left), (0.1, 30, 95))
+    assert [time for time, _, _ in found] == wanted
 
 
-@pytest.mark.parametrize("survival", [0.0, 1.0])
-def test_all_or_none_is_not_told(survival):
-    assert times((survival, 80, 20), (0.5, 60, 40)) == [(1, "0.50", 57)]
+@pytest.mark.parametrize(("events", "wanted"), [(0, [1]), (9, [1]), (10, [0, 1])])
+def test_a_point_needs_events_before_it(events, wanted):
+    assert [time for time, _, _ in times((0.9, 70, 30, events), (0.5, 50, 50, 40))] == wanted
+
+
+@pytest.mark.parametrize(("events", "wanted"), [(10, [0, 2]), (19, [0, 2]), (20, [0, 1, 2])])
+def test_a_point_needs_events_since_the_one_before(events, wanted):
+    # The difference of two points is a count as well.
+    found = times((0.9, 85, 15, 10), (0.8, 65, 35, events), (0.5, 45, 55, 40))
+    assert [time for time, _, _ in found] == wanted
 
 
 def test_a_larger_k_tells_less():
@@ -79,9 +88,9 @@ def test_a_larger_k_tells_less():
     assert len(times(*points, preset=PRESETS["all-of-us"])) == 1
 
 
-def test_the_recipients_own_are_subtracted():
-    own = coalitions([A], (A, B, C))
-    assert times((0.8, 80, 20), against=own) == []
+@pytest.mark.parametrize("recipient", [A, B, ANALYST])
+def test_every_owners_own_are_subtracted(recipient):
+    assert times((0.8, 80, 20), against=coalitions([recipient], (A, B, C))) == []
 
 
 def test_groups_come_first_in_the_labels():

@@ -11,25 +11,25 @@ def test_collusion_is_expected_from_four_contributors(owners, wanted):
     assert collusion(owners) == wanted
 
 
-def test_a_recipient_subtracts_its_own():
-    support = Support({A: 9, B: 5, C: 4})
-    assert safe_count(support, coalitions([A], (A, B, C))) == 9
-    assert safe_count(support, coalitions([C], (A, B, C))) == 14
+@pytest.mark.parametrize("recipients", [[A], [C], [A, B, C], [ANALYST]])
+def test_the_worst_owner_decides_whoever_receives(recipients):
+    assert safe_count(Support({A: 9, B: 5, C: 4}), coalitions(recipients, (A, B, C))) == 9
 
 
-def test_the_worst_recipient_decides():
-    assert safe_count(Support({A: 9, B: 5, C: 4}), coalitions([A, B, C], (A, B, C))) == 9
+def test_an_owner_is_no_recipient_and_pads_with_its_own():
+    assert safe_count(Support({A: 80, B: 1}), coalitions([ANALYST], (A, B))) == 1
 
 
-def test_a_recipient_without_data_subtracts_nothing():
-    assert safe_count(Support({A: 9, B: 5}), coalitions([ANALYST], (A, B))) == 14
+def test_beside_the_only_owners_subjects_there_is_nobody_to_protect():
+    assert safe_count(Support({A: 14}), coalitions([ANALYST], (A,))) == 14
 
 
 def test_one_of_four_colludes():
     support = Support({A: 1, B: 20, C: 6, D: 5})
-    assert safe_count(support, coalitions([A], (A, B, C, D))) == 11  # without A and the largest other, B
-    assert safe_count(support, coalitions([B], (A, B, C, D))) == 6  # without B and C
-    assert safe_count(support, coalitions([ANALYST], (A, B, C, D))) == 12
+    for recipient in (A, B, ANALYST):
+        assert safe_count(support, coalitions([recipient], (A, B, C, D))) == 6  # without the two largest, B and C
+    outside = frozenset({ANALYST, B})  # who owns nothing may collude as well
+    assert outside in coalitions([ANALYST], (A, B, C, D))
 
 
 def test_nobody_named_means_nothing_is_safe():

@@ -195,6 +195,7 @@ def test_the_contract_keeps_to_the_terms(policy, contract, code):
     [
         ({"simulation": False}, {"simulation": False}),
         ({"preset": "cms"}, {"preset": "all-of-us"}),
+        ({"preset": "uk-llc"}, {"preset": "cms"}),
         ({"max_runs": 5}, {"max_runs": 4}),
     ],
 )
