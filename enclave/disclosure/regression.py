@@ -121,23 +121,20 @@ def _judge(design: Design, coalition: frozenset[Key], k: int) -> None:
 
 
 def _require_spread(column: Floats, event: Bools, strata: Integers, k: int) -> None:
-    """Require k rows that the column tells from others of their stratum, with the event and without.
-
-    Counts are pairs: without the event, with it.
-    """
-    away, sides = np.zeros(2, dtype=int), np.zeros(2, dtype=int)
+    """Require k rows that the column tells from others of their stratum, with the event and without."""
+    minority, outcomes = 0, np.zeros(2, dtype=int)  # outcomes: without the event, with it
     for stratum in np.unique(strata):
         values, had = column[strata == stratum], event[strata == stratum].astype(int)
         levels, counts = np.unique(values, return_counts=True)
-        apart = np.bincount(had[values != levels[counts.argmax()]], minlength=2)
-        above = values > values.mean()
+        away, above = values != levels[counts.argmax()], values > values.mean()
         smaller = np.minimum(np.bincount(had[above], minlength=2), np.bincount(had[~above], minlength=2))
-        away += apart
-        # Below, say, the mean of a score may be too few without the event in honest data; away from its mode are more.
-        sides += smaller if len(levels) <= _TWO_VALUES else (apart[0], smaller[1])
-    if away.sum() < k:
+        minority += int(np.count_nonzero(away))
+        # Of a score with few patients at one end, too few of these may lack the event in honest data, so those without
+        # are counted away from the mode. Those with the event away from it are at least as many as on the smaller side.
+        outcomes += smaller if len(levels) <= _TWO_VALUES else (np.count_nonzero(had[away] == 0), smaller[1])
+    if minority < k:
         raise DisclosureRefused("COLUMN_MINORITY", "A column singles out too few subjects.")
-    if min(*away, *sides) < k:
+    if min(outcomes) < k:
         raise DisclosureRefused("COLUMN_OUTCOME", "A column singles out too few with, or without, the event.")
 
 

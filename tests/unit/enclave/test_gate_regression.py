@@ -179,6 +179,18 @@ def test_columns_that_differ_for_enough_of_whom_few_have_the_event():
     assert refused(made) == "LEVERAGE"
 
 
+def test_leverage_among_events_is_within_strata():
+    # In the third stratum the columns differ for everybody, which is no difference within it; else for few with the event.
+    rows, strata = np.arange(450), np.arange(450) // 150
+    one = np.where(strata < 2, rows // 3 % 2, 0)
+    differs = (strata < 2) & (rows // 6 % 4 == 0)
+    other = np.where(strata == 2, 1, np.where(differs, 1 - one, one))
+    made = design(450, [one, other], event=np.where(differs, rows < 4, rows % 4 < 2), strata=strata)
+    assert maximum_leverage(made.matrix[made.event]) < 0.1
+    assert maximum_leverage(made.matrix, strata) < 0.1
+    assert refused(made) == "LEVERAGE"
+
+
 def test_the_bound_of_leverage_follows_the_preset():
     made = design(columns=[noise()])
     worst = max(maximum_leverage(made.matrix[made.owners != owner]) for owner in range(3))
