@@ -88,17 +88,17 @@ def good_looks(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    ("spoil", "refusal"),
     [
-        subject_twice,
-        code_outside_its_levels,
-        no_table_at_all,
-        fewer_rows_than_signed,
-        segments_under_another_key,
-        time_before_the_start,
+        (subject_twice, "SCHEMA"),
+        (code_outside_its_levels, "SCHEMA"),
+        (no_table_at_all, "SCHEMA"),
+        (fewer_rows_than_signed, "SCHEMA"),
+        (segments_under_another_key, "SCHEMA"),
+        (time_before_the_start, "POLICY"),
     ],
 )
-def test_a_table_that_breaks_its_schema_looks_like_any_other_to_the_host(make_host, good_looks, spoil):
+def test_a_table_that_breaks_its_schema_looks_like_any_other_to_the_host(make_host, good_looks, spoil, refusal):
     host = make_host(**spoil())
     assert host.run() is True
     assert looks(host) == good_looks
@@ -106,7 +106,7 @@ def test_a_table_that_breaks_its_schema_looks_like_any_other_to_the_host(make_ho
     for party in range(3):
         opened = host.opened(party)
         assert list(opened) == list(lung.OUTPUTS)
-        assert {output.value for output in opened.values()} == {Refusal(refusal="SCHEMA")}
+        assert {output.value for output in opened.values()} == {Refusal(refusal=refusal)}
     (release,), (commit,) = host.asked("release"), host.asked("commit")
     assert commit.at - release.at >= QUANTUM
     trust = hostile_host.trust_of(host)

@@ -157,3 +157,24 @@ def test_parts_of_a_dataset_in_another_order(large_host):
     )
     large_host.refuses("PART_DIGEST", before="commit")
     assert len(large_host.asked("part")) == 2
+
+
+def test_a_part_that_does_not_decrypt_is_not_read_as_zeros_and_the_rest_is_still_fetched(large_host):
+    def spoil(party, dataset):
+        document, key = dataset.manifest.document, party.people["steward"].manifest
+        other = factories.make_dataset(party, document.custodian, plain=dataset.plain, table=lung.SCHEMA)
+        (file,), (foreign,) = document.files, other.manifest.document.files
+        mixed = factories.changed(file, {"parts": (file.parts[0], foreign.parts[1])})
+        sealed = dataset.sealed[: hostile_host.PART_SIZE] + other.sealed[hostile_host.PART_SIZE :]
+        return replace(dataset, manifest=factories.resign(document, key, files=(mixed,)), sealed=sealed)
+
+    study = large_host.study
+    datasets = (spoil(study.parties[0], study.datasets[0]), *study.datasets[1:])
+    bindings = tuple(
+        factories.changed(binding, {"dataset": dataset.manifest.name})
+        for binding, dataset in zip(study.contract.document.datasets, datasets, strict=True)
+    )
+    large_host.study = hostile_host.reapprove(replace(study, datasets=datasets), datasets=bindings)
+    assert large_host.run() is True
+    assert len(large_host.asked("part")) == 4
+    assert large_host.opened()["subjects"].value == Refusal(refusal="SCHEMA")
