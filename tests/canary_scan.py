@@ -6,6 +6,7 @@ alignments. ``look`` takes bytes, and follows base64 inside JSON inside base64, 
 
 import base64
 import binascii
+import hashlib
 import json
 import re
 import sqlite3
@@ -40,10 +41,19 @@ class Scan:
         assert all(len(needle) >= SHORTEST for needle in needles.values())
         self.names = set(needles)
         self._forms = [(name, form) for name, needle in needles.items() for form in set(spellings(needle))]
+        self._clean: set[bytes] = set()
 
     def look(self, data: bytes) -> set[str]:
         """Return the names of the needles in some bytes and in what they hold."""
-        return {name for layer in layers(data) for name, form in self._forms if form in layer}
+        found: set[str] = set()
+        for layer in layers(data):
+            digest = hashlib.sha256(layer).digest()  # the same documents pass many times
+            if digest not in self._clean:
+                here = {name for name, form in self._forms if form in layer}
+                found |= here
+                if not here:
+                    self._clean.add(digest)
+        return found
 
     def look_in(self, path: Path) -> set[str]:
         """Look in a file; in a database, also at each value, which may be spread over pages, and at what its log holds."""

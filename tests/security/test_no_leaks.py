@@ -42,7 +42,7 @@ def manifest(path):
 
 
 @pytest.fixture(scope="module")
-def needles(world_of_session, plain, tmp_path_factory):
+def needles(world_of_session, plain):
     world, found = world_of_session, {}
     found["a subject"] = world.canaries.subject.encode()
     found["the cell as text"] = str(world.canaries.cell).encode()
@@ -75,10 +75,8 @@ def needles(world_of_session, plain, tmp_path_factory):
     found["signing key of the custodian"] = custodian.signing.private_bytes_raw()
     for start in range(0, 96, 32):
         found[f"opening key of the custodian {start}"] = custodian.encryption.private_bytes()[start : start + 32]
-    out = tmp_path_factory.mktemp("released")
-    world.run("a", "result", "open", world.study.bundle, "--out", out)
-    for entry in json.loads((out / "outputs.json").read_bytes())["outputs"]:
-        found[f"output {entry['output']}"] = canonical_bytes(entry["value"])[1:60]
+    for name, released in world.client("a").result(world.study.run).released.items():
+        found[f"output {name}"] = canonical_bytes(released.value.model_dump(mode="json"))[1:60]
     return found
 
 
