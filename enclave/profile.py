@@ -6,6 +6,6 @@ __all__ = ["BYTE_LIMIT", "PROFILE", "ROW_LIMIT"]
 
 PROFILE: Final = "clinical"
 ROW_LIMIT: Final = 5_000_000
-"""Rows of one table that this profile reads; more is refused before memory is spent on them."""
+"""Rows that this profile reads, of all tables together; more is refused before any key is asked for."""
 BYTE_LIMIT: Final = 2**31
-"""Plain bytes of one table that this profile reads."""
+"""Plain bytes that this profile reads, of all tables together."""

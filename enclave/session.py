@@ -105,14 +105,14 @@ def _require_assignment(assignment: Assignment, study: Study) -> None:
 
 
 def _require_sizes(study: Study) -> None:
-    for manifest in study.manifests:
-        document = manifest.document
-        if document.rows > ROW_LIMIT or any(file.plain_size > BYTE_LIMIT for file in document.files):
-            raise AccessDenied(
-                "ROW_LIMIT",
-                f"Dataset {document.short} has {document.rows} rows; profile {PROFILE} reads {ROW_LIMIT} rows and "
-                f"{BYTE_LIMIT} bytes. Seal it in several datasets.",
-            )
+    rows = sum(manifest.document.rows for manifest in study.manifests)
+    size = sum(file.plain_size for manifest in study.manifests for file in manifest.document.files)
+    if rows > ROW_LIMIT or size > BYTE_LIMIT:
+        raise AccessDenied(
+            "ROW_LIMIT",
+            f"The datasets have {rows} rows and {size} bytes together; profile {PROFILE} reads {ROW_LIMIT} rows and "
+            f"{BYTE_LIMIT} bytes. Seal fewer columns or fewer subjects.",
+        )
 
 
 def _compute(relay: Relay, opened: Opened) -> tuple[ReleasedOutput, ...]:

@@ -75,7 +75,7 @@ class ReleaseReply(Document):
 
 
 class Failure(Document):
-    """Why an enclave stopped before any key reached it; afterwards it says nothing."""
+    """Why an enclave stopped: before any key reached it, or later for what the host can see itself."""
 
     code: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
     detail: Text
