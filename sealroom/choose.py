@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 
 from protocol.errors import DocumentError
+from protocol.types import Digest
 from sealroom.listing import ContractEntry, DatasetEntry
 
-__all__ = ["choose_contract", "choose_dataset"]
+__all__ = ["choose_contract", "choose_dataset", "choose_name"]
 
 SHORTEST = 6
 """Digits of a name that may stand for all of it."""
@@ -47,7 +48,14 @@ def choose_dataset(entries: Iterable[DatasetEntry], named: str) -> DatasetEntry:
 
 def choose_contract(entries: Iterable[ContractEntry], named: str) -> ContractEntry:
     """Return the contract named by its name or the start of it; ``DocumentError`` where none or several fit."""
-    found = [entry for entry in entries if _digits(entry.contract.name, named)]
+    entries = list(entries)
+    chosen = choose_name([entry.contract.name for entry in entries], named)
+    return next(entry for entry in entries if entry.contract.name == chosen)
+
+
+def choose_name(names: Iterable[Digest], named: str) -> Digest:
+    """Return the contract's name that begins like this; ``DocumentError`` where none or several do."""
+    found = [name for name in names if _digits(name, named)]
     if len(found) != 1:
         code = "CONTRACT_CHOICE" if found else "CONTRACT_UNKNOWN"
         raise DocumentError(code, f"{len(found)} contracts are named {named}. `sealroom contract list` shows them.")

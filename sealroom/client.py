@@ -13,20 +13,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from protocol.documents.dataset import DatasetManifest
 from protocol.documents.institution import Institution, Role
 from protocol.documents.receipt import StudyPack
 from protocol.documents.study import Approval, Contract, Recipe, Revocation
-from protocol.dsse import Envelope, SignedDocument, Unverified, Verified
+from protocol.dsse import Unverified, Verified
 from protocol.errors import AccessDenied, DocumentError, TransportError
 from protocol.governance import verify_contract, verify_manifest, verify_recipe
 from protocol.types import Digest, Key
-from sealroom.choose import choose_contract, choose_dataset
+from sealroom.choose import choose_contract, choose_dataset, choose_name
 from sealroom.files import read_bounded
 from sealroom.home import Home, default_home
 from sealroom.keystore import Keystore, Passphrase
+from sealroom.listed import fetch_named, is_name, pages, verified_listing
 from sealroom.listing import ContractEntry, DatasetEntry, Listing, RecipeEntry, RunEntry
 from sealroom.party import Party, acting
 from sealroom.registry import envelope_of, known_institutions
@@ -41,7 +42,6 @@ if TYPE_CHECKING:  # pandas and verification are loaded when a result is asked f
 __all__ = ["Client"]
 
 POLL_SECONDS = 0.5
-D = TypeVar("D", bound=SignedDocument)
 
 
 class Client:
@@ -112,53 +112,88 @@ class Client:
 
     def datasets(self) -> Listing[DatasetEntry]:
         """Return the datasets of this institution and of pinned ones, each verified."""
-        known, found = self.institutions(), []
-        for item in _items(self.broker.get_json("/v1/datasets")):
-            envelope = envelope_of(item.get("envelope"))
-            if (owner := _claimed(envelope, DatasetManifest).owner) in known:
-                manifest = verify_manifest(envelope, known)
-                found.append(DatasetEntry(manifest, known[owner].document.short, _text(item, "state")))
-        return Listing(found)
+        found = verified_listing(
+            pages(self.broker, "/v1/datasets"),
+            self.institutions(),
+            verify_manifest,
+            lambda manifest, owner, item: DatasetEntry(manifest, owner, _text(item, "state")),
+            kind=DatasetManifest,
+            by="owner",
+            head=DatasetEntry.head,
+            columns=DatasetEntry.COLUMNS,
+        )
+        ordered = sorted(found, key=lambda e: (e.owner, e.manifest.document.short, e.manifest.document.lineage.version))
+        return Listing(ordered, found.unverified)
 
     def datasets_for(self, pairs: Sequence[str]) -> dict[str, Verified[DatasetManifest]]:
         """Return the dataset for each slot, from ``SLOT=DATASET``."""
         from sealroom.proposals import parse_pairs
 
-        listing, found = self.datasets(), {}
+        found: dict[str, Verified[DatasetManifest]] = {}
         for slot, named in parse_pairs(pairs, "--dataset").items():
             if len(named) != 1:
                 raise DocumentError("OPTION", f"The slot {slot} is given {len(named)} datasets; it takes one.")
-            found[slot] = choose_dataset(listing, named[0]).manifest
+            found[slot] = self.dataset(named[0])
         return found
 
     def dataset(self, named: str) -> Verified[DatasetManifest]:
         """Return one dataset by its name, the start of it, its short name, or OWNER/SHORT; the newest version."""
+        if is_name(named):
+            return verify_manifest(fetch_named(self.broker, "/v1/datasets", named), self.institutions())
         return choose_dataset(self.datasets(), named).manifest
 
     def recipes(self) -> Listing[RecipeEntry]:
         """Return the recipes of this institution and of pinned ones."""
-        known, found = self.institutions(), []
-        for item in _items(self.broker.get_json("/v1/recipes")):
-            envelope = envelope_of(item.get("envelope", item))
-            if (author := _claimed(envelope, Recipe).author) in known:
-                found.append(RecipeEntry(verify_recipe(envelope, known), known[author].document.short))
-        return Listing(found)
+        return verified_listing(
+            pages(self.broker, "/v1/recipes"),
+            self.institutions(),
+            verify_recipe,
+            lambda recipe, author, _item: RecipeEntry(recipe, author),
+            kind=Recipe,
+            by="author",
+            head=RecipeEntry.head,
+            columns=RecipeEntry.COLUMNS,
+        )
 
     def contracts(self) -> Listing[ContractEntry]:
         """Return the contracts that pinned institutions proposed."""
-        known, found = self.institutions(), []
-        for item in _items(self.broker.get_json("/v1/contracts")):
-            envelope = envelope_of(item.get("envelope"))
-            if (proposer := _claimed(envelope, Contract).proposer) in known:
-                contract = verify_contract(envelope, known)
-                votes = [tuple(map(envelope_of, item.get(kind) or ())) for kind in ("approvals", "revocations")]
-                found.append(ContractEntry(contract, known[proposer].document.short, _text(item, "state"), *votes))
-        return Listing(found)
+
+        def entry(contract: Verified[Contract], proposer: str, item: Mapping[str, Any]) -> ContractEntry:
+            votes = [tuple(map(envelope_of, item.get(kind) or ())) for kind in ("approvals", "revocations")]
+            return ContractEntry(contract, proposer, _text(item, "state"), *votes)
+
+        return verified_listing(
+            pages(self.broker, "/v1/contracts"),
+            self.institutions(),
+            verify_contract,
+            entry,
+            kind=Contract,
+            by="proposer",
+            head=ContractEntry.head,
+            columns=ContractEntry.COLUMNS,
+        )
+
+    def contract(self, named: str) -> Unverified[Contract]:
+        """Return a contract from a file, or by its name or the start of it, with nobody's signature verified.
+
+        Enough to revoke it, and for nothing else: its name is the digest of its content, and no other party's document,
+        nor the enclave program that is installed here, can keep it from being read.
+        """
+        if (file := Path(named)).is_file():
+            envelope = self._pack(file).contract
+        elif is_name(named):
+            envelope = fetch_named(self.broker, "/v1/contracts", named)
+        else:
+            listed = {envelope.name: envelope for envelope, _item in pages(self.broker, "/v1/contracts")}
+            envelope = listed[choose_name(listed, named)]
+        return Unverified.parse(envelope, Contract)
 
     def contract_name(self, named: str) -> Digest:
         """Return the name of the contract in a file, or of the one named by its name or the start of it."""
         if (file := Path(named)).is_file():
             return self._pack(file).contract.name
+        if is_name(named):
+            return named
         return choose_contract(self.contracts(), named).contract.name
 
     def study(self, named: str, *, current: bool = False) -> Judged:
@@ -167,8 +202,11 @@ class Client:
         if file.is_file() and not current:
             pack = self._pack(file)
         else:
-            data = self.broker.get(f"/v1/contracts/{self.contract_name(named)}/study", limit=MAX_STUDY)
-            pack = read_pack(data)
+            name = self.contract_name(named)
+            pack = read_pack(self.broker.get(f"/v1/contracts/{name}/study", limit=MAX_STUDY))
+            if pack.contract.name != name:
+                found = pack.contract.name
+                raise DocumentError("NAME", f"The broker answered with {found[:16]}, asked was {name[:16]}.")
         judged = judge_study(pack, self._trust, own_root=self._party.root, current=current)
         if current:  # what is to be signed rests on members as they are now
             pinned = {pin.root for pin in self._trust.institutions}
@@ -238,11 +276,6 @@ class Client:
 
     def _pack(self, file: Path) -> StudyPack:
         return read_pack(read_bounded(file, MAX_STUDY))
-
-
-def _claimed(envelope: Envelope, kind: type[D]) -> D:
-    """Read an unverified document, to find whose key to verify it with and for nothing else."""
-    return Unverified.parse(envelope, kind).claimed
 
 
 def _items(answer: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any JSON value

@@ -1,4 +1,8 @@
-"""What a broker lists, verified and typed; each list shows as a table in a notebook."""
+"""What a broker lists, verified and typed; each list shows as a table in a notebook.
+
+A document whose signer has left verifies no more. It spoils no list: it stands in ``Listing.unverified`` and shows with
+its name and the state ``unverified: CODE``, and nothing that it says is repeated.
+"""
 
 import html
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,17 +13,20 @@ from protocol.documents.dataset import DatasetManifest
 from protocol.documents.study import Contract, Recipe
 from protocol.dsse import Envelope, Verified
 from protocol.errors import TransportError
+from protocol.types import Digest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ContractEntry", "DatasetEntry", "Entry", "Listing", "RecipeEntry", "RunEntry"]
+__all__ = ["ContractEntry", "DatasetEntry", "Entry", "Listing", "RecipeEntry", "RunEntry", "UnverifiedEntry"]
 
 
 class Entry(Protocol):
     """One line of a list."""
 
-    head: ClassVar[tuple[str, ...]]
+    @property
+    def head(self) -> tuple[str, ...]:
+        """Return the names of the columns."""
 
     def fields(self) -> dict[str, Any]:
         """Return what ``--json`` shows."""
@@ -31,11 +38,36 @@ class Entry(Protocol):
 E = TypeVar("E", bound=Entry)
 
 
-class Listing(Sequence[E], Generic[E]):
-    """A list of entries, read-only."""
+@dataclass(frozen=True, slots=True)
+class UnverifiedEntry:
+    """A document of a pinned institution that does not verify today.
 
-    def __init__(self, entries: Sequence[E]) -> None:
+    ``name`` is the digest of its content, ``by`` the institution that it claims to come from, ``code`` what is wrong.
+    ``columns`` says under which head of the table name and institution stand.
+    """
+
+    head: tuple[str, ...]
+    columns: tuple[str, str]
+    name: Digest
+    by: str
+    code: str
+
+    def fields(self) -> dict[str, Any]:
+        """Return what ``--json`` shows."""
+        return {"name": self.name, self.columns[1]: self.by, "state": f"unverified: {self.code}"}
+
+    def row(self) -> tuple[str, ...]:
+        """Return the cells of a table."""
+        cells = self.fields() | {self.columns[0]: self.name}
+        return tuple(str(cells.get(name, "")) for name in self.head)
+
+
+class Listing(Sequence[E], Generic[E]):
+    """A list of entries, read-only. ``unverified`` entries are shown, and are no items of it."""
+
+    def __init__(self, entries: Sequence[E], unverified: Sequence[UnverifiedEntry] = ()) -> None:
         self._entries = tuple(entries)
+        self.unverified = tuple(unverified)
 
     @overload
     def __getitem__(self, index: int) -> E: ...
@@ -52,22 +84,35 @@ class Listing(Sequence[E], Generic[E]):
     def __iter__(self) -> Iterator[E]:
         return iter(self._entries)
 
+    @property
+    def lines(self) -> "tuple[E | UnverifiedEntry, ...]":
+        """All that is shown: the entries, then what does not verify."""
+        return (*self._entries, *self.unverified)
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Return the cells of the table."""
+        return [line.row() for line in self.lines]
+
+    def fields(self) -> list[dict[str, Any]]:
+        """Return what ``--json`` shows."""
+        return [line.fields() for line in self.lines]
+
     def __repr__(self) -> str:
-        return "\n".join("  ".join(entry.row()) for entry in self._entries) or "(nothing)"
+        return "\n".join("  ".join(row) for row in self.rows()) or "(nothing)"
 
     def _repr_html_(self) -> str:
         """Return the table that a notebook shows; partners' texts are escaped."""
-        if not self._entries:
+        if not self.lines:
             return "<p>(nothing)</p>"
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in self._entries[0].head)
-        rows = ("".join(f"<td>{html.escape(cell)}</td>" for cell in entry.row()) for entry in self._entries)
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in self.lines[0].head)
+        rows = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in self.rows())
         return f"<table><tr>{head}</tr>" + "".join(f"<tr>{row}</tr>" for row in rows) + "</table>"
 
     def frame(self) -> "pd.DataFrame":
         """Return the entries as a pandas DataFrame."""
         import pandas as pd
 
-        return pd.DataFrame([entry.fields() for entry in self._entries])
+        return pd.DataFrame(self.fields())
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +120,7 @@ class DatasetEntry:
     """A dataset manifest, verified under its owner's pin."""
 
     head: ClassVar[tuple[str, ...]] = ("dataset", "owner", "version", "state", "rows", "name", "title")
+    COLUMNS: ClassVar[tuple[str, str]] = ("name", "owner")
     manifest: Verified[DatasetManifest]
     owner: str
     state: str
@@ -104,7 +150,8 @@ class DatasetEntry:
 class RecipeEntry:
     """A recipe that an analyst signed."""
 
-    head: ClassVar[tuple[str, ...]] = ("recipe", "author", "analysis", "slots", "title")
+    head: ClassVar[tuple[str, ...]] = ("recipe", "author", "state", "analysis", "slots", "title")
+    COLUMNS: ClassVar[tuple[str, str]] = ("recipe", "author")
     recipe: Verified[Recipe]
     author: str
 
@@ -114,6 +161,7 @@ class RecipeEntry:
         return {
             "name": self.recipe.name,
             "author": self.author,
+            "state": "verified",
             "analysis": document.analysis,
             "slots": list(document.slots),
             "outputs": list(document.outputs),
@@ -123,7 +171,8 @@ class RecipeEntry:
     def row(self) -> tuple[str, ...]:
         """Return the cells of a table."""
         document = self.recipe.document
-        return (self.recipe.name, self.author, document.analysis, " ".join(document.slots), document.title)
+        shown = (document.analysis, " ".join(document.slots), document.title)
+        return (self.recipe.name, self.author, "verified", *shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +180,7 @@ class ContractEntry:
     """A contract, verified under its proposer's pin, and its state at the broker with the votes it shows."""
 
     head: ClassVar[tuple[str, ...]] = ("contract", "proposer", "state", "expires", "title")
+    COLUMNS: ClassVar[tuple[str, str]] = ("contract", "proposer")
     contract: Verified[Contract]
     proposer: str
     state: str

@@ -6,13 +6,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from protocol.documents.institution import Institution
-from protocol.dsse import Envelope, Unverified, Verified
-from protocol.errors import TransportError
-from protocol.governance import verify_institution
+from protocol.dsse import MAX_DOCUMENT, Envelope, Unverified, Verified
+from protocol.errors import StorageError, TransportError
 from protocol.types import Key
 from sealroom.home import Home
 from sealroom.serials import require_not_older
-from sealroom.transport import MAX_LIST, Transport
+from sealroom.transport import Transport
 from sealroom.trust import Trust
 
 __all__ = ["envelope_of", "known_institutions", "require_broker", "upload_institution"]
@@ -38,7 +37,7 @@ def upload_institution(home: Home, address: str | None, invite: str | None) -> s
 
 
 def known_institutions(broker: Transport, home: Home, trust: Trust) -> Mapping[Key, Verified[Institution]]:
-    """Return this institution and those from the broker whose root is pinned; others are left out.
+    """Return this institution and those pinned ones that the broker knows; others are not asked for.
 
     Raises
     ------
@@ -49,14 +48,16 @@ def known_institutions(broker: Transport, home: Home, trust: Trust) -> Mapping[K
     """
     own = home.institution()
     found = {own.document.root: own}
-    answer = broker.get_json("/v1/institutions", limit=MAX_LIST)
-    if not isinstance(answer, list):
-        raise TransportError("ANSWER_SHAPE", "The broker answered with something that is not a list of institutions.")
-    for item in answer:
-        envelope = envelope_of(item)
-        root = Unverified.parse(envelope, Institution).claimed.root
-        if root != own.document.root and trust.institution(root) is not None:
-            found[root] = verify_institution(envelope)
+    for pin in trust.institutions:
+        if pin.root in found:
+            continue
+        try:
+            answer = broker.get_json(f"/v1/institutions/{pin.root}", limit=MAX_DOCUMENT)
+        except StorageError as error:
+            if error.code != "INSTITUTION_UNKNOWN":  # it has not joined, or not this broker
+                raise
+            continue
+        found[pin.root] = Unverified.parse(envelope_of(answer), Institution).verify(pin.root)
     require_not_older(home, found.values())
     return found
 

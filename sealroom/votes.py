@@ -1,9 +1,10 @@
 """Approving and revoking: an approver's signature, made on the approver's own machine after reading."""
 
-from protocol.documents.study import Approval, Revocation
-from protocol.dsse import Verified, sign
+from protocol.documents.study import Approval, Contract, Revocation
+from protocol.dsse import Unverified, Verified, sign
 from protocol.errors import AccessDenied
-from protocol.governance import verify_vote
+from protocol.governance import verify_revocation, verify_vote
+from protocol.types import Digest
 from sealroom.party import Party
 from sealroom.studies import Judged
 from sealroom.times import now
@@ -22,31 +23,32 @@ def sign_approval(judged: Judged, party: Party) -> Verified[Approval]:
         none of its datasets.
     """
     judged.require_anchored()
-    _require_owner(judged, party)
-    approval = sign(typed(Approval, _fields(judged, party), where="approval"), party.signing_key("approver"))
-    verify_vote(approval.envelope, Approval, judged.study.contract, judged.study.institutions)
+    contract = judged.study.contract
+    _require_owner(contract.document, party)
+    approval = sign(typed(Approval, _fields(contract.name, party), where="approval"), party.signing_key("approver"))
+    verify_vote(approval.envelope, Approval, contract, judged.study.institutions)
     return approval
 
 
-def sign_revocation(judged: Judged, party: Party, reason: str) -> Verified[Revocation]:
-    """Sign a revocation; it cannot be taken back."""
-    _require_owner(judged, party)
-    fields = _fields(judged, party) | {"reason": reason}
+def sign_revocation(contract: Unverified[Contract], party: Party, reason: str) -> Verified[Revocation]:
+    """Sign a revocation; it cannot be taken back. The contract may be one that nobody vouches for any more."""
+    _require_owner(contract.claimed, party)
+    fields = _fields(contract.envelope.name, party) | {"reason": reason}
     revocation = sign(typed(Revocation, fields, where="revocation"), party.signing_key("approver"))
-    verify_vote(revocation.envelope, Revocation, judged.study.contract, judged.study.institutions)
+    verify_revocation(revocation.envelope, contract, {party.root: party.institution})
     return revocation
 
 
-def _fields(judged: Judged, party: Party) -> dict[str, str]:
+def _fields(contract: Digest, party: Party) -> dict[str, str]:
     return {
-        "contract": judged.study.contract.name,
+        "contract": contract,
         "institution": party.root,
         "member": party.member.id,
         "time": now(),
     }
 
 
-def _require_owner(judged: Judged, party: Party) -> None:
-    if party.root not in judged.study.contract.document.owners:
+def _require_owner(contract: Contract, party: Party) -> None:
+    if party.root not in contract.owners:
         short = party.institution.document.short
         raise AccessDenied("STRANGER", f"{short} owns none of the datasets of this contract; there is nothing to sign.")

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from protocol.documents.institution import Institution
-from protocol.documents.study import ContractOutput, OutputType
+from protocol.documents.study import Contract, ContractOutput, OutputType
+from protocol.dsse import Unverified
 from protocol.presets import PRESETS, GatePreset
 from sealroom.studies import Judged
 
-__all__ = ["contract_fields", "contract_words", "released_as"]
+__all__ = ["contract_fields", "contract_words", "released_as", "unverified_words"]
 
 NOT_BUILT = (
     "Not built yet: no release ledger adds up what several runs or contracts tell together, so keep the runs at 1; "
@@ -48,6 +49,19 @@ def contract_words(judged: Judged) -> str:
     return "\n".join(_lines(judged))
 
 
+def unverified_words(contract: Unverified[Contract]) -> str:
+    """Return what a contract says of itself; nobody's signature on it was verified."""
+    claimed = contract.claimed
+    return "\n".join(
+        (
+            f"{claimed.title}",
+            f"Contract {contract.envelope.name}",
+            f"It says that it is for: {claimed.purpose}",
+            f"Over {len(claimed.datasets)} datasets of {len(claimed.owners)} institutions, until {claimed.expires}.",
+        )
+    )
+
+
 def contract_fields(judged: Judged) -> dict[str, Any]:
     """Return what ``--json`` shows of a contract: its own fields, the words, and what is not pinned."""
     contract, recipe = judged.study.contract.document, judged.study.recipe.document
@@ -55,6 +69,7 @@ def contract_fields(judged: Judged) -> dict[str, Any]:
     return {
         "name": judged.study.contract.name,
         "unanchored": list(judged.unanchored),
+        "recipients_without_data": [f"{names[root]}/{member}" for root, member in _learning_only(contract)],
         "contract": contract.model_dump(mode="json"),
         "recipe": recipe.model_dump(mode="json"),
         "institutions": names,
@@ -85,6 +100,11 @@ def _lines(judged: Judged) -> Iterator[str]:
         yield "SIMULATED: this may run on a simulated platform, which keeps nothing secret from its operator."
     for item in judged.unanchored:
         yield f"UNANCHORED: you did not pin {item}."
+    for institution, member in _learning_only(contract):
+        yield (
+            f"NOTE: {member} of {_who(names, institution)} learns results without giving data; "
+            "approve only if your institution means to tell them."
+        )
     yield f"{contract.title}"
     yield f"Contract {judged.study.contract.name}"
     yield f"Proposed by {contract.analyst} of {_who(names, contract.proposer)} for: {contract.purpose}"
@@ -143,6 +163,12 @@ def _terms(judged: Judged, names: dict[str, Institution]) -> Iterator[str]:
         yield f"  {_who(names, owner)} approves with {wanted} of its approvers; signed so far: {signed}."
     custodians = dict.fromkeys(m.document.custodian.signing for m in judged.study.manifests)
     yield f"  Keys are released by custodian {', '.join(key[:16] for key in custodians)}, after it checked all of this."
+
+
+def _learning_only(contract: Contract) -> list[tuple[str, str]]:
+    """Return the recipients whose institution owns none of the data, each once."""
+    people = dict.fromkeys((r.institution, r.member) for output in contract.outputs for r in output.recipients)
+    return [(institution, member) for institution, member in people if institution not in contract.owners]
 
 
 def _to(output: ContractOutput) -> set[tuple[str, str]]:

@@ -134,9 +134,9 @@ def list_contracts(
     with Client(place, keys=open_keystore(place, passphrase_file), member=as_member) as client:
         found = client.contracts()
     if as_json:
-        print_json([entry.fields() for entry in found])
+        print_json(found.fields())
     else:
-        print_rows(ContractEntry.head, [entry.row() for entry in found])
+        print_rows(ContractEntry.head, found.rows())
 
 
 @app.command("approve", epilog=examples("contract approve contract.json", "contract approve 5d3f0c91a2 --yes"))
@@ -155,12 +155,13 @@ def approve(
     """
     from sealroom.client import Client
     from sealroom.votes import sign_approval
+    from sealroom.words import contract_words
 
     place = open_home(home)
     with Client(place, keys=open_keystore(place, passphrase_file), member=as_member, role="approver") as client:
         judged = client.study(contract, current=True)
         judged.require_anchored()
-        _read_first(judged, "Do you approve this contract?", yes=yes)
+        _ask(contract_words(judged), "Do you approve this contract?", yes=yes)
         answer = client.vote("approvals", sign_approval(judged, client.party))
     _finish(answer, "approved", as_json=as_json)
 
@@ -178,16 +179,18 @@ def revoke(
 ) -> None:
     """Withdraw your institution's consent to a contract. It cannot be taken back.
 
-    Runs that have not released anything are stopped by the custodian. What was released before stays released.
+    Runs that have not released anything are stopped by the custodian. What was released before stays released. It takes
+    the contract and your own institution, nothing else: no other party's documents, and no enclave program, are read.
     """
     from sealroom.client import Client
     from sealroom.votes import sign_revocation
+    from sealroom.words import unverified_words
 
     place = open_home(home)
     with Client(place, keys=open_keystore(place, passphrase_file), member=as_member, role="approver") as client:
-        judged = client.study(contract)
-        _read_first(judged, "Do you revoke this contract for good?", yes=yes)
-        answer = client.vote("revocations", sign_revocation(judged, client.party, reason))
+        found = client.contract(contract)
+        _ask(unverified_words(found), "Do you revoke this contract for good?", yes=yes)
+        answer = client.vote("revocations", sign_revocation(found, client.party, reason))
     _finish(answer, "revoked", as_json=as_json)
 
 
@@ -200,10 +203,8 @@ def _show(judged: "Judged", *, as_json: bool) -> None:
         print_text(contract_words(judged))
 
 
-def _read_first(judged: "Judged", question: str, *, yes: bool) -> None:
-    from sealroom.words import contract_words
-
-    say(contract_words(judged))
+def _ask(words: str, question: str, *, yes: bool) -> None:
+    say(words)
     if not yes and not confirm(f"\n{question}"):
         raise AccessDenied("NOT_CONFIRMED", "Nothing was signed. Answer yes on a terminal, or give --yes.")
 

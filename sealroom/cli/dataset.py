@@ -203,9 +203,9 @@ def list_datasets(
     with Client(place, keys=open_keystore(place, passphrase_file), member=as_member) as client:
         found = client.datasets()
     if as_json:
-        print_json([entry.fields() for entry in found])
+        print_json(found.fields())
     else:
-        print_rows(DatasetEntry.head, [entry.row() for entry in found])
+        print_rows(DatasetEntry.head, found.rows())
 
 
 def _size(path: Path) -> int:

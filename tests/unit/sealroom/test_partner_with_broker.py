@@ -13,7 +13,7 @@ from protocol.commitment import commit_key
 from protocol.container import SealingWriter, generate_data_key
 from protocol.documents.dataset import PART_SIZE, DatasetManifest
 from protocol.dsse import sign
-from protocol.errors import StorageError, TransportError
+from protocol.errors import AccessDenied, AnalysisError, StorageError, TransportError
 from protocol.types import decode_base64
 from sealroom import Client
 from sealroom.datasets.package import Package
@@ -370,3 +370,55 @@ def test_a_sealed_file_that_was_altered_is_not_sent(room, tmp_path):
         file.truncate(100)
     answer = room.a.run("dataset", "upload", package.manifest, "--json", code=9)
     assert answer.json["code"] == "FILE_SIZE"
+
+
+@pytest.fixture
+def own_room(tmp_path):
+    with ProcessBroker(tmp_path) as broker:
+        yield Room(tmp_path, broker)
+
+
+def test_a_partner_whose_member_left_spoils_no_list_and_stops_no_revocation(own_room, monkeypatch):
+    names = [own_room.propose("--title", f"Contract {n}").json["contract"] for n in range(3)]
+    file = own_room.a.folder / "contract.json"  # the last one
+    own_room.a.run(
+        "member", "add", "eve", "--name", "Eve", *(f"--role={r}" for r in ("steward", "approver", "analyst"))
+    )
+    own_room.a.run("member", "remove", "ada")
+    left = "unverified: MEMBER_UNKNOWN"
+
+    datasets = {entry["owner"]: entry for entry in own_room.b.run("dataset", "list", "--json").json}
+    assert datasets["b"]["state"] == "complete"
+    assert datasets["a"] == {"name": datasets["a"]["name"], "owner": "a", "state": left}
+    contracts = own_room.b.run("contract", "list", "--json").json
+    assert {entry["name"]: entry["state"] for entry in contracts} == dict.fromkeys(names, left)
+    assert left in own_room.b.run("contract", "list").out
+    with own_room.client(own_room.b) as client:
+        assert [entry.code for entry in client.recipes().unverified] == ["MEMBER_UNKNOWN"] * 3
+        assert left in client.contracts()._repr_html_()
+        assert left in set(client.datasets().frame()["state"])
+        assert client.dataset("lung-b").name == client.dataset(datasets["b"]["name"]).name
+        with pytest.raises(AccessDenied):
+            client.dataset(datasets["a"]["name"])
+    assert own_room.b.run("contract", "show", names[0], "--json", code=6).json["code"] == "MEMBER_UNKNOWN"
+
+    # Another contract goes on: it is found by the start of its name, read and approved.
+    own = RECIPE.replace('["a", "b"]', '["b"]').replace('["cox", "cox-stratified"]', '["cox"]')
+    proposing = ("contract", "propose", own_room.b.write("own.toml", own), "--dataset", "b=lung-b", "--purpose", "x")
+    mine = own_room.b.run(*proposing, "--out", own_room.b.folder / "own.json", "--json").json["contract"]
+    assert own_room.b.run("contract", "show", mine[:12], "--json").json["name"] == mine
+    assert own_room.b.run("contract", "approve", mine[:12], "--yes", "--json").json["state"] == "approved"
+
+    def changed(*_):
+        raise AnalysisError("PLAN_DIFFERS", "The enclave program changed.")
+
+    monkeypatch.setattr("sealroom.studies.plan", changed)
+    for named, name in ((names[0], names[0]), (names[1][:10], names[1]), (file, names[2])):
+        assert (
+            own_room.b.run("contract", "revoke", named, "--reason", "x", "--json", code=6).json["code"]
+            == "NOT_CONFIRMED"
+        )
+        answer = own_room.b.run("contract", "revoke", named, "--reason", "x", "--yes", "--json").json
+        assert answer == {"name": name, "state": "revoked", "approvals": 0, "revocations": 1}
+    for named, code in (("0" * 64, 9), ("0" * 10, 4)):
+        own_room.b.run("contract", "revoke", named, "--reason", "x", "--yes", code=code)

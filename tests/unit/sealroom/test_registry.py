@@ -8,6 +8,8 @@ from factories import make_study
 from partner_desk import Desk
 from scripted_server import Scripted
 
+from protocol.documents import Institution
+from protocol.dsse import Unverified
 from protocol.errors import AccessDenied, DocumentError, StorageError, TransportError
 from sealroom.home import Home
 from sealroom.registry import known_institutions
@@ -32,9 +34,15 @@ def pinning(*parties):
     return Trust(institutions=tuple(InstitutionPin(short=p.institution.document.short, root=p.key) for p in parties))
 
 
+def root_of(envelope):
+    return Unverified.parse(envelope, Institution).claimed.root
+
+
 def ask(home, trust, *envelopes):
-    body = json.dumps([envelope.model_dump(mode="json") for envelope in envelopes]).encode()
-    with Scripted(lambda *_: (200, body)) as server, Transport(server.url) as broker:
+    """Ask a broker that answers for each envelope's claimed root; it knows no other."""
+    shown = {f"/v1/institutions/{root_of(e)}": (200, json.dumps(e.model_dump(mode="json")).encode()) for e in envelopes}
+    unknown = json.dumps(StorageError("INSTITUTION_UNKNOWN", "Not here.").problem()).encode()
+    with Scripted(lambda _method, path, *_: shown.get(path, (404, unknown))) as server, Transport(server.url) as broker:
         return known_institutions(broker, home, trust)
 
 
@@ -85,9 +93,33 @@ def test_damaged_serials_are_said(home, partner):
         require_not_older(home, [partner.institution])
 
 
-@pytest.mark.parametrize("body", [b"{}", b'[{"payload":3}]', b"[3]", b"null"])
-def test_an_answer_that_is_no_list_of_institutions_is_an_error(home, body):
+def test_another_institution_than_was_asked_for_is_refused(home, partner):
+    other = make_study(owners=1).parties[0]
+    body = json.dumps(other.institution.envelope.model_dump(mode="json")).encode()
+    with (
+        Scripted(lambda *_: (200, body)) as server,
+        Transport(server.url) as broker,
+        pytest.raises(DocumentError) as caught,
+    ):
+        known_institutions(broker, home, pinning(partner))
+    assert caught.value.code == "SIGNATURE"
+
+
+def test_a_pinned_institution_that_has_not_joined_is_left_out_and_other_errors_are_told(home, partner):
+    assert set(ask(home, pinning(partner))) == {home.institution().document.root}
+    broken = json.dumps(StorageError("DATABASE", "The disk is full.").problem()).encode()
+    with (
+        Scripted(lambda *_: (409, broken)) as server,
+        Transport(server.url) as broker,
+        pytest.raises(StorageError) as caught,
+    ):
+        known_institutions(broker, home, pinning(partner))
+    assert caught.value.code == "DATABASE"
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"payload":3}', b"[3]", b"null"])
+def test_an_answer_that_is_no_institution_is_an_error(home, partner, body):
     with Scripted(lambda *_: (200, body)) as server, Transport(server.url) as broker:
         with pytest.raises(TransportError) as caught:
-            known_institutions(broker, home, Trust())
+            known_institutions(broker, home, pinning(partner))
         assert caught.value.code == "ANSWER_SHAPE"

@@ -18,7 +18,7 @@ from sealroom.party import Party
 from sealroom.studies import judge_study, pack_bytes, read_pack
 from sealroom.trust import InstitutionPin, MeasurementPin, Trust, custodian_pin
 from sealroom.votes import sign_approval, sign_revocation
-from sealroom.words import contract_fields, contract_words, released_as
+from sealroom.words import contract_fields, contract_words, released_as, unverified_words
 
 RECIPE = {
     "outputs": ("cox",),
@@ -168,7 +168,39 @@ def test_an_approval_is_signed_only_for_what_is_pinned_and_owned(study, tmp_path
 
 def test_a_stranger_neither_approves_nor_revokes(study, tmp_path):
     stranger = approver(make_study(owners=1), tmp_path)
-    for sign_vote in (sign_approval, lambda found, party: sign_revocation(found, party, "because")):
+    contract = Unverified.parse(study.contract.envelope, Contract)
+    for sign_vote in (
+        lambda party: sign_approval(judged(study, pins(study)), party),
+        lambda party: sign_revocation(contract, party, "because"),
+    ):
         with pytest.raises(AccessDenied) as caught:
-            sign_vote(judged(study, pins(study)), stranger)
+            sign_vote(stranger)
         assert caught.value.code == "STRANGER"
+
+
+def test_a_revocation_takes_the_contract_s_content_and_the_own_institution(study, tmp_path):
+    unsigned = factories.resign(study.contract.document, study.parties[1].root).envelope
+    contract = Unverified.parse(unsigned, Contract)
+    signed = sign_revocation(contract, approver(study, tmp_path, 1), "because")
+    assert signed.document.contract == study.contract.name
+    words = unverified_words(contract)
+    assert study.contract.name in words and study.contract.document.title in words
+
+
+def test_who_learns_without_giving_is_said_for_each(study):
+    assert "without giving data" not in contract_words(judged(study, pins(study)))
+    assert contract_fields(judged(study, pins(study)))["recipients_without_data"] == []
+    outsider = factories.make_institution("insurer")
+    output = study.contract.document.outputs[0]
+    people = (*output.recipients, factories.recipient_of(outsider))
+    outputs = (output.model_copy(update={"recipients": people}),)
+    contract = sign(
+        study.contract.document.model_copy(update={"outputs": outputs}), study.parties[0].people["analyst"].contract
+    )
+    institutions = (*study.pack.institutions, outsider.institution.envelope)
+    pack = study.repack(contract=contract.envelope, approvals=(), institutions=institutions)
+    found = judge_study(pack, pins(study), own_root=study.parties[0].key, current=False)
+    lines = [line for line in contract_words(found).splitlines() if "learns results without giving data" in line]
+    said = "NOTE: analyst of Institute of the insurer (insurer) learns results without giving data; "
+    assert lines == [said + "approve only if your institution means to tell them."]
+    assert contract_fields(found)["recipients_without_data"] == ["insurer/analyst"]
