@@ -10,17 +10,26 @@ from protocol.errors import SealroomError
 
 __all__ = ["main"]
 
+EPILOG = f"""Each setting may also come from the environment ({ENVIRONMENT_PREFIX}PORT, ...) or a TOML file.
+
+Examples:
+  sealroom broker serve --data /srv/sealroom --port 8443 --public-url https://broker.example.org
+  sealroom broker invite --data /srv/sealroom
+"""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="sealroom broker",
-        epilog=f"Each setting may also come from the environment ({ENVIRONMENT_PREFIX}PORT, ...) or a TOML file.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="serve until SIGTERM; prints one JSON line with the url when ready")
     invite = commands.add_parser("invite", help="print the invitation that a new institution needs to join")
     for command in (serve, invite):
+        command.epilog, command.formatter_class = EPILOG, argparse.RawDescriptionHelpFormatter
         command.add_argument("--config", type=Path, help="TOML file with settings")
         command.add_argument("--data", type=Path, help="folder for all that the broker keeps")
     serve.add_argument("--host", help="address to listen on (127.0.0.1)")

@@ -12,7 +12,7 @@ __all__ = ["hold_folder"]
 
 @contextmanager
 def hold_folder(data: Path) -> Iterator[None]:
-    """Make the data folder, readable by its user alone, and keep other brokers out of it.
+    """Make the data folder, for its user alone, or take the one that is there with its mode; keep other brokers out.
 
     Raises
     ------

@@ -1,12 +1,14 @@
 """Finding what a person means by a short name, among things that were verified."""
 
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
-from protocol.errors import DocumentError
+from protocol.errors import DocumentError, StorageError
 from protocol.types import Digest
 from sealroom.listing import ContractEntry, DatasetEntry
 
-__all__ = ["choose_contract", "choose_dataset", "choose_name"]
+__all__ = ["choose_contract", "choose_dataset", "choose_name", "file_named"]
 
 SHORTEST = 6
 """Digits of a name that may stand for all of it."""
@@ -44,6 +46,22 @@ def choose_dataset(entries: Iterable[DatasetEntry], named: str) -> DatasetEntry:
         )
         raise DocumentError("DATASET_CHOICE", f"{named} may mean {which}. Name it by owner/short or by its digits.")
     return found[0]
+
+
+def file_named(named: str) -> Path | None:
+    """Return the file of this name, or None where this is the name of something else.
+
+    Raises
+    ------
+    StorageError
+        ``FILE_MISSING`` where it can only be meant as a file, by its suffix or its folder, and there is none.
+    """
+    file = Path(named)
+    if file.is_file():
+        return file
+    if file.suffix or os.sep in named:
+        raise StorageError("FILE_MISSING", f"There is no file {file}.")
+    return None
 
 
 def choose_contract(entries: Iterable[ContractEntry], named: str) -> ContractEntry:

@@ -3,7 +3,7 @@
 ::
 
     from sealroom import Client
-    with Client("/home/ada/hospital-a", passphrase_file="pass.txt") as client:
+    with Client("hospital-a", passphrase_file="pass.txt") as client:
         client.datasets(), client.contracts(), client.runs()     # tables in a notebook
         result = client.result(run)                               # fetched, verified against the pins, opened
         result.outputs                                            # name -> pandas DataFrame
@@ -23,7 +23,7 @@ from protocol.dsse import Unverified, Verified
 from protocol.errors import AccessDenied, DocumentError, TransportError
 from protocol.governance import verify_contract, verify_manifest, verify_recipe
 from protocol.types import Digest, Key
-from sealroom.choose import choose_contract, choose_dataset, choose_name
+from sealroom.choose import choose_contract, choose_dataset, choose_name, file_named
 from sealroom.files import read_bounded
 from sealroom.home import Home, default_home
 from sealroom.keystore import Keystore, Passphrase
@@ -179,7 +179,7 @@ class Client:
         Enough to revoke it, and for nothing else: its name is the digest of its content, and no other party's document,
         nor the enclave program that is installed here, can keep it from being read.
         """
-        if (file := Path(named)).is_file():
+        if (file := file_named(named)) is not None:
             envelope = self._pack(file).contract
         elif is_name(named):
             envelope = fetch_named(self.broker, "/v1/contracts", named)
@@ -190,7 +190,7 @@ class Client:
 
     def contract_name(self, named: str) -> Digest:
         """Return the name of the contract in a file, or of the one named by its name or the start of it."""
-        if (file := Path(named)).is_file():
+        if (file := file_named(named)) is not None:
             return self._pack(file).contract.name
         if is_name(named):
             return named
@@ -198,8 +198,8 @@ class Client:
 
     def study(self, named: str, *, current: bool = False) -> Judged:
         """Return a study from a file or by its contract's name, verified, planned anew and compared with the pins."""
-        file = Path(named)
-        if file.is_file() and not current:
+        file = file_named(named)
+        if file is not None and not current:
             pack = self._pack(file)
         else:
             name = self.contract_name(named)

@@ -49,6 +49,6 @@ def read_bounded(path: Path, limit: int) -> bytes:
 
 
 def private_folder(path: Path) -> Path:
-    """Make a folder, and those above it, for their owner only."""
+    """Make a folder for its owner only; one that is there keeps its mode, and those above it get the usual one."""
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     return path

@@ -30,8 +30,9 @@ from protocol.documents.outputs import (
     TestStatistic,
 )
 from protocol.documents.study import ContractOutput
+from sealroom.labels import spoken
 
-__all__ = ["Interval", "frame_of", "interval_of"]
+__all__ = ["Interval", "frame_of", "interval_of", "ratio_text", "text_frame_of"]
 
 Z_95 = NormalDist().inv_cdf(0.975)
 
@@ -80,6 +81,35 @@ def frame_of(released: ReleasedOutput, agreed: ContractOutput) -> pd.DataFrame:
             return _survival(value, labels)
         case Refusal():
             return pd.DataFrame({"refusal": [value.refusal]})
+
+
+def text_frame_of(released: ReleasedOutput, agreed: ContractOutput) -> pd.DataFrame:
+    """Return an output as a table to be read: decimals as they were released, ratios to three significant digits."""
+    frame, value = frame_of(released, agreed.model_copy(update={"labels": spoken(agreed.labels)})), released.value
+    match value:
+        case Regression():
+            ratios = {name: frame[name].map(ratio_text) for name in ("hazard_ratio", "lower_95", "upper_95")}
+            frame = frame.assign(
+                coefficient=[term.coefficient for term in value.terms],
+                standard_error=[term.standard_error for term in value.terms],
+                **ratios,
+            )
+        case TestStatistic():
+            frame = frame.assign(statistic=value.statistic)
+        case SurvivalCurve():
+            frame = frame.assign(survival=[point.survival for group in value.groups for point in group.points])
+        case CountTable() | Refusal():
+            pass
+    return frame
+
+
+def ratio_text(value: float) -> str:
+    """Write a ratio to three significant digits, without exponents where that is readable."""
+    if not math.isfinite(value):
+        return "∞"
+    if value == 0 or not 0.001 <= value < 1000:  # noqa: PLR2004 - beyond this, decimals are harder to read than powers
+        return f"{value:.2e}"
+    return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}"
 
 
 def _regression(value: Regression, labels: tuple[str, ...]) -> pd.DataFrame:

@@ -79,7 +79,7 @@ class Home:
         write_private(self.institution_file, institution.envelope.to_bytes())
 
     def trust(self) -> Trust:
-        """Return the pins; raise ``DocumentError`` where there are none."""
+        """Return the pins; the errors are those of ``load_trust``."""
         return load_trust(self.trust_file)
 
     def broker(self) -> str | None:
@@ -104,20 +104,21 @@ class Home:
         """Keep the public keys of a custodian that was pinned."""
         write_private(self.custodians / f"{keys.signing}.json", canonical_bytes(keys.model_dump(mode="json")))
 
-    def custodian(self, signing: str | None) -> CustodianKeys:
-        """Return the keys of the pinned custodian that was named, or of the only one.
+    def custodian(self, named: str | None) -> CustodianKeys:
+        """Return the keys of the pinned custodian named by its fingerprint or signing key, or of the only one.
 
         Raises
         ------
         AccessDenied
             ``CUSTODIAN`` where none or several are pinned, or the keys are not the pinned ones.
         """
-        pins = [pin for pin in self.trust().custodians if signing in {None, pin.signing}]
-        if len(pins) != 1:
-            raise AccessDenied(
-                "CUSTODIAN",
-                f"{len(pins)} pinned custodians fit; pin one with `sealroom trust add-custodian` and name it.",
-            )
+        pins = [pin for pin in self.trust().custodians if named in {None, pin.signing, pin.fingerprint}]
+        if not pins:
+            which = "No custodian is pinned" if named is None else f"The custodian {named} is not pinned"
+            raise AccessDenied("CUSTODIAN", f"{which}; pin one with `sealroom trust add-custodian`.")
+        if len(pins) > 1:
+            which = ", ".join(pin.fingerprint for pin in pins)
+            raise AccessDenied("CUSTODIAN", f"{len(pins)} custodians are pinned: {which}. Say which with --custodian.")
         data = read_bounded(self.custodians / f"{pins[0].signing}.json", MAX_CONFIG)
         keys = load_document(CustodianKeys, data, limit=MAX_CONFIG)
         if custodian_pin(keys.signing, decode_base64(keys.encryption)) != pins[0]:

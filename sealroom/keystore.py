@@ -36,23 +36,25 @@ class Passphrase:
         Raises
         ------
         AccessDenied
-            ``PASSPHRASE`` where there is none, or none that is long enough.
+            ``PASSPHRASE`` where there is none, or a new one is too short; an old one is right or wrong.
         """
         if self._known is None:
             self._known = self._from_file() if self._file else self._ask(new=new)
-        return self._known
+        return self._long_enough(self._known) if new else self._known
 
     def _from_file(self) -> str:
         assert self._file is not None  # noqa: S101 - for the type checker: the caller looked
         lines = read_bounded(self._file, MAX_KEYFILE).decode("utf-8", "strict").splitlines()
-        return self._long_enough(lines[0] if lines else "")
+        return lines[0] if lines else ""
 
     def _ask(self, *, new: bool) -> str:
         import getpass
 
         if not sys.stdin.isatty():
             raise AccessDenied("PASSPHRASE", "There is no terminal to ask for the passphrase; give --passphrase-file.")
-        first = self._long_enough(getpass.getpass("Passphrase: ", stream=sys.stderr))
+        first = getpass.getpass("Passphrase: ", stream=sys.stderr)
+        if new:
+            self._long_enough(first)
         if new and getpass.getpass("The same again: ", stream=sys.stderr) != first:
             raise AccessDenied("PASSPHRASE", "The two passphrases differ; nothing was made.")
         return first

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from protocol.canonical import canonical_bytes
 from protocol.documents.receipt import StudyPack
@@ -11,7 +10,6 @@ from protocol.dsse import load_document
 from protocol.errors import AccessDenied, AnalysisError
 from protocol.governance import Study, require_current, verify_proposal
 from sealroom.local_enclave import plan
-from sealroom.recipes import analysis_named
 from sealroom.trust import Trust
 
 __all__ = ["MAX_STUDY", "Judged", "judge_study", "pack_bytes", "read_pack"]
@@ -107,8 +105,3 @@ def _unanchored(study: Study, trust: Trust, own_root: str) -> list[str]:
     if contract.simulation and not any(pin.simulated for pin in trust.hardware_roots):
         found.append("the root of a simulated platform")
     return found
-
-
-def descriptor_of(study: Study) -> dict[str, Any]:
-    """Return the descriptor of the study's analysis, as installed here."""
-    return analysis_named(study.recipe.document.analysis)

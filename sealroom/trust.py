@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from protocol.errors import DocumentError
+from protocol.errors import DocumentError, StorageError
 from protocol.types import Digest, Document, Key, Name
 
 if TYPE_CHECKING:  # attestation is loaded only when it is asked for: light commands stay light
@@ -97,6 +97,11 @@ class CustodianPin(Document):
     signing: Key
     encryption: Digest
 
+    @property
+    def fingerprint(self) -> str:
+        """What people compare: the SHA-256 of the signing key's 32 bytes and the 32 bytes of ``encryption``."""
+        return hashlib.sha256(bytes.fromhex(self.signing) + bytes.fromhex(self.encryption)).hexdigest()
+
 
 class Trust(Document):
     """All pins of one institution. ``appraisal_policy`` is TOML text for ``attestation.policy.load_policy``."""
@@ -161,11 +166,15 @@ def load_trust(path: Path) -> Trust:
 
     Raises
     ------
+    StorageError
+        ``FILE_MISSING`` where there is no file: absent pins are not empty pins.
     DocumentError
-        ``TRUST_MISSING`` where there is no file, ``TRUST`` with the first entry that is wrong.
+        ``TRUST`` with the first entry that is wrong.
     """
     if not path.is_file():
-        raise DocumentError("TRUST_MISSING", f"There are no pins in {path}: make them with `sealroom trust add-...`.")
+        raise StorageError(
+            "FILE_MISSING", f"There is no file of pins {path}; `sealroom trust add-...` makes it, pin by pin."
+        )
     data = path.read_bytes()
     if len(data) > MAX_TRUST:
         raise DocumentError("TRUST", f"{path} holds more than {MAX_TRUST} bytes.")

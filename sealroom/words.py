@@ -7,6 +7,7 @@ from protocol.documents.institution import Institution
 from protocol.documents.study import Contract, ContractOutput, OutputType
 from protocol.dsse import Unverified
 from protocol.presets import PRESETS, GatePreset
+from sealroom.labels import spoken
 from sealroom.studies import Judged
 
 __all__ = ["contract_fields", "contract_words", "released_as", "unverified_words"]
@@ -147,7 +148,7 @@ def _recipients(judged: Judged, names: dict[str, Institution]) -> Iterator[str]:
         yield f"  {output.output} ({output.type})"
         yield f"    reveals: {judged.reveals[output.output]}"
         yield f"    leaves as: {released_as(output.type, preset)}"
-        yield f"    about: {_shortened(output.labels)}"
+        yield f"    about: {_shortened(spoken(output.labels))}"
 
 
 def _terms(judged: Judged, names: dict[str, Institution]) -> Iterator[str]:

@@ -16,6 +16,12 @@ __all__ = ["ENVIRONMENT_PREFIX", "load_settings", "main"]
 
 ENVIRONMENT_PREFIX: Final = "SEALROOM_SIMULATOR_"
 MAX_PORT: Final = 65_535
+EPILOG: Final = f"""Each setting may also come from the environment ({ENVIRONMENT_PREFIX}STATE, ...) or a TOML file.
+
+Examples:
+  sealroom simulator serve --state /srv/simulator --port 8500
+  sealroom simulator serve --config simulator.toml
+"""
 _NAMES: Final = ("state", "files", "host", "port")
 _PROJECT: Final = Path(__file__).resolve().parents[2]
 
@@ -33,7 +39,8 @@ def load_settings(arguments: list[str], environment: Mapping[str, str]) -> Setti
     parser = argparse.ArgumentParser(
         prog="sealroom simulator serve",
         description="Serve a simulated platform on loopback. It proves nothing about confidentiality.",
-        epilog=f"Each setting may also come from the environment ({ENVIRONMENT_PREFIX}STATE, ...) or a TOML file.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", type=Path, help="TOML file with settings")
     parser.add_argument("--state", help="folder for the platform's keys (simulator-state)")

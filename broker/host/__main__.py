@@ -11,13 +11,22 @@ from protocol.errors import SealroomError
 
 __all__ = ["main"]
 
+EPILOG = f"""Each setting may also come from the environment ({ENVIRONMENT_PREFIX}BROKER, ...) or a TOML file.
+
+Examples:
+  sealroom host run --broker https://broker.example.org --host-token-file host-token \\
+      --platform http://127.0.0.1:8500 --data /srv/host
+  sealroom host run --data /srv/host --check
+"""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the host, or check whether one runs, and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="sealroom host run",
         description="Claim runs, start an enclave for each, relay its bytes; until SIGTERM.",
-        epilog=f"Each setting may also come from the environment ({ENVIRONMENT_PREFIX}BROKER, ...) or a TOML file.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", type=Path, help="TOML file with settings")
     parser.add_argument("--broker", help="the broker's address")

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 import typer.core
+import typer.exceptions
 from typer.main import get_command
 
 from protocol.errors import SealroomError
@@ -56,6 +57,14 @@ Start here:
 """
 
 
+class UsageProblem(SealroomError):  # noqa: N818 - no family of errors: it never leaves this command line
+    """The command line itself is wrong: its words, options or values."""
+
+    family = "usage"
+    http_status = 400
+    exit_code = 2
+
+
 class LazyGroup(typer.core.TyperGroup):
     """A group that loads a noun's module only when the noun is used."""
 
@@ -72,12 +81,7 @@ class LazyGroup(typer.core.TyperGroup):
             return None
         if self.describing:
             return typer.core.TyperGroup(name=cmd_name, help=noun.line)
-        found = getattr(importlib.import_module(noun.module), noun.attribute)
-        if not isinstance(found, typer.Typer):
-            single = typer.Typer(rich_markup_mode=None)
-            single.command(cmd_name)(found)
-            found = single
-        return get_command(found)
+        return get_command(getattr(importlib.import_module(noun.module), noun.attribute))
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - as above
         """Write help from the table of nouns alone."""
@@ -88,6 +92,7 @@ class LazyGroup(typer.core.TyperGroup):
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
     given = sys.argv[1:] if arguments is None else arguments
+    as_json = "--json" in given
     root = typer.Typer(
         cls=LazyGroup,
         help="A clean room for biomedical partners: compute together on data that nobody shows.",
@@ -97,9 +102,18 @@ def main(arguments: list[str] | None = None) -> None:
     )
     root.callback()(_root)
     try:
-        get_command(root)(args=given, prog_name="sealroom")
+        # With --json an error of usage is ours to print, as any other; without, Typer says it with a line of usage.
+        sys.exit(get_command(root)(args=given, prog_name="sealroom", standalone_mode=not as_json))
+    except typer.exceptions.TyperException as error:
+        usage = UsageProblem("USAGE", error.format_message() if isinstance(error, typer.BadParameter) else str(error))
+        _report(usage, as_json=as_json)
+        sys.exit(usage.exit_code)
+    except typer.Abort:
+        stopped = SealroomError("ABORTED", "The input ended before there was an answer.")
+        _report(stopped, as_json=as_json)
+        sys.exit(stopped.exit_code)
     except SealroomError as error:
-        _report(error, as_json="--json" in given)
+        _report(error, as_json=as_json)
         sys.exit(error.exit_code)
     except Exception as error:
         if os.environ.get("SEALROOM_DEBUG") == "1":
@@ -107,7 +121,7 @@ def main(arguments: list[str] | None = None) -> None:
         # The text of a foreign exception may quote a cell or a key: only its type is shown.
         kind = type(error).__name__
         unexpected = SealroomError("INTERNAL", f"Unexpected {kind}; set SEALROOM_DEBUG=1 to see where, and report it.")
-        _report(unexpected, as_json="--json" in given)
+        _report(unexpected, as_json=as_json)
         sys.exit(unexpected.exit_code)
 
 

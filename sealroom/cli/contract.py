@@ -14,10 +14,9 @@ from sealroom.cli.options import (
     Yes,
     examples,
     noun,
-    open_home,
-    open_keystore,
+    open_client,
 )
-from sealroom.cli.output import confirm, print_json, print_rows, print_text, say
+from sealroom.cli.output import confirm, print_entries, print_json, print_text, say
 from sealroom.cli.recipe import SlotDatasets
 
 if TYPE_CHECKING:  # what needs the network or cryptography is loaded by the commands that use it
@@ -66,15 +65,13 @@ def propose_contract(
     Datasets are taken from the broker and verified under your pins; labels are planned by the enclave program that is
     installed here; the terms are the strictest of all owners'. What cannot work is said here.
     """
-    from sealroom.client import Client
     from sealroom.files import write_private
     from sealroom.proposals import Proposal, parse_pairs, propose
     from sealroom.recipes import load_recipe
     from sealroom.studies import pack_bytes
 
     draft = load_recipe(recipe)
-    place = open_home(home)
-    with Client(place, keys=open_keystore(place, passphrase_file), member=as_member, role="analyst") as client:
+    with open_client(home, passphrase_file, as_member, role="analyst") as client:
         proposal = Proposal(
             recipe=draft,
             datasets=client.datasets_for(dataset),
@@ -110,10 +107,7 @@ def show(
     Everything is verified under your pins first and planned anew by the enclave program that is installed here. A file
     is read without a network.
     """
-    from sealroom.client import Client
-
-    place = open_home(home)
-    with Client(place, keys=open_keystore(place, passphrase_file), member=as_member) as client:
+    with open_client(home, passphrase_file, as_member) as client:
         judged = client.study(contract)
     _show(judged, as_json=as_json)
 
@@ -127,16 +121,11 @@ def list_contracts(
     as_json: AsJson = False,
 ) -> None:
     """List the contracts that pinned institutions proposed, with their state."""
-    from sealroom.client import Client
     from sealroom.listing import ContractEntry
 
-    place = open_home(home)
-    with Client(place, keys=open_keystore(place, passphrase_file), member=as_member) as client:
+    with open_client(home, passphrase_file, as_member) as client:
         found = client.contracts()
-    if as_json:
-        print_json(found.fields())
-    else:
-        print_rows(ContractEntry.head, found.rows())
+    print_entries(ContractEntry.head, found.lines, as_json=as_json)
 
 
 @app.command("approve", epilog=examples("contract approve contract.json", "contract approve 5d3f0c91a2 --yes"))
@@ -153,12 +142,10 @@ def approve(
 
     The contract is shown in words first. Whatever it rests on has to be pinned: institutions, measurement, custodian.
     """
-    from sealroom.client import Client
     from sealroom.votes import sign_approval
     from sealroom.words import contract_words
 
-    place = open_home(home)
-    with Client(place, keys=open_keystore(place, passphrase_file), member=as_member, role="approver") as client:
+    with open_client(home, passphrase_file, as_member, role="approver") as client:
         judged = client.study(contract, current=True)
         judged.require_anchored()
         _ask(contract_words(judged), "Do you approve this contract?", yes=yes)
@@ -182,12 +169,10 @@ def revoke(
     Runs that have not released anything are stopped by the custodian. What was released before stays released. It takes
     the contract and your own institution, nothing else: no other party's documents, and no enclave program, are read.
     """
-    from sealroom.client import Client
     from sealroom.votes import sign_revocation
     from sealroom.words import unverified_words
 
-    place = open_home(home)
-    with Client(place, keys=open_keystore(place, passphrase_file), member=as_member, role="approver") as client:
+    with open_client(home, passphrase_file, as_member, role="approver") as client:
         found = client.contract(contract)
         _ask(unverified_words(found), "Do you revoke this contract for good?", yes=yes)
         answer = client.vote("revocations", sign_revocation(found, client.party, reason))

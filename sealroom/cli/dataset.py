@@ -5,8 +5,18 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from sealroom.cli.options import AsJson, AsMember, HomeOption, PassphraseFile, examples, noun, open_home, open_keystore
-from sealroom.cli.output import print_json, print_rows, print_text, progress, say
+from sealroom.cli.options import (
+    AsJson,
+    AsMember,
+    HomeOption,
+    PassphraseFile,
+    examples,
+    noun,
+    open_client,
+    open_home,
+    open_keystore,
+)
+from sealroom.cli.output import print_entries, print_json, print_text, progress, say
 
 if TYPE_CHECKING:  # pandas is loaded by the commands that need it
     from sealroom.datasets.findings import CheckError
@@ -104,7 +114,7 @@ def seal(
     out: Annotated[Path, typer.Option(help="Folder for the three files of the sealed dataset.")],
     name: Annotated[str | None, typer.Option(help="Short name for programs [default: the CSV's].")] = None,
     title: Annotated[str | None, typer.Option(help="Title for people [default: the short name].")] = None,
-    custodian: Annotated[str | None, typer.Option(help="Signing key of the custodian, if several are pinned.")] = None,
+    custodian: Annotated[str | None, typer.Option(help="Fingerprint of the custodian, if several are pinned.")] = None,
     crypt4gh_key: Crypt4ghKey = None,
     crypt4gh_passphrase_file: Crypt4ghPassphrase = None,
     home: HomeOption = None,
@@ -196,16 +206,11 @@ def list_datasets(
     as_json: AsJson = False,
 ) -> None:
     """List the datasets that the broker offers and whose owner you pinned; each signature is verified here."""
-    from sealroom.client import Client
     from sealroom.listing import DatasetEntry
 
-    place = open_home(home)
-    with Client(place, keys=open_keystore(place, passphrase_file), member=as_member) as client:
+    with open_client(home, passphrase_file, as_member) as client:
         found = client.datasets()
-    if as_json:
-        print_json(found.fields())
-    else:
-        print_rows(DatasetEntry.head, found.rows())
+    print_entries(DatasetEntry.head, found.lines, as_json=as_json)
 
 
 def _size(path: Path) -> int:

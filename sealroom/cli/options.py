@@ -1,12 +1,16 @@
 """Options that many commands share, and what they add up to: a party that acts."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sealroom.home import Home, default_home
 from sealroom.keystore import Keystore, Passphrase
+
+if TYPE_CHECKING:  # the network is loaded by the commands that use it
+    from protocol.documents.institution import Role
+    from sealroom.client import Client
 
 __all__ = [
     "AsJson",
@@ -16,6 +20,7 @@ __all__ = [
     "Yes",
     "examples",
     "noun",
+    "open_client",
     "open_home",
     "open_keystore",
 ]
@@ -59,6 +64,16 @@ def examples(*lines: str) -> str:
 def open_home(home: Path | None) -> Home:
     """Return the home that was named, or the user's own."""
     return Home(home if home is not None else default_home())
+
+
+def open_client(
+    home: Path | None, passphrase_file: Path | None, member: str | None, role: "Role | None" = None
+) -> "Client":
+    """Return what a member asks the broker with; who acts is settled here, the connection is made when it is needed."""
+    from sealroom.client import Client
+
+    place = open_home(home)
+    return Client(place, keys=open_keystore(place, passphrase_file), member=member, role=role)
 
 
 def open_keystore(home: Home, passphrase_file: Path | None) -> Keystore:

@@ -4,9 +4,12 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-__all__ = ["Advance", "confirm", "print_json", "print_rows", "print_text", "progress", "say"]
+if TYPE_CHECKING:  # what a broker lists is loaded by the commands that ask it
+    from sealroom.listing import Entry
+
+__all__ = ["Advance", "confirm", "print_entries", "print_json", "print_rows", "print_text", "progress", "say"]
 
 
 class Advance(Protocol):
@@ -42,6 +45,14 @@ def print_rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(row[index]) for row in table) for index in range(len(head))]
     for row in table:
         print_text("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def print_entries(head: Sequence[str], entries: Sequence["Entry"], *, as_json: bool) -> None:
+    """Write what a broker lists: a list of objects, or rows under ``head``."""
+    if as_json:
+        print_json([entry.fields() for entry in entries])
+    else:
+        print_rows(head, [entry.row() for entry in entries])
 
 
 def confirm(question: str) -> bool:

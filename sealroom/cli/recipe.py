@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sealroom.cli.options import AsJson, AsMember, HomeOption, PassphraseFile, examples, noun, open_home, open_keystore
+from sealroom.cli.options import AsJson, AsMember, HomeOption, PassphraseFile, examples, noun, open_client
 from sealroom.cli.output import print_json, print_rows, print_text, say
 
 __all__ = ["SlotDatasets", "app"]
@@ -78,12 +78,10 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Find everything that can be decided from the datasets' signed schemas, before anybody signs anything."""
-    from sealroom.client import Client
     from sealroom.recipes import check_recipe, load_recipe
 
     draft = load_recipe(recipe)
-    place = open_home(home)
-    with Client(place, keys=open_keystore(place, passphrase_file), member=as_member) as client:
+    with open_client(home, passphrase_file, as_member) as client:
         manifests = client.datasets_for(dataset)
     planned = check_recipe(draft, {slot: manifest.document.table for slot, manifest in manifests.items()})
     if as_json:

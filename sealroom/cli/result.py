@@ -104,11 +104,11 @@ def open_result(
         return
     say(f"VERIFIED: all {len(verified.verification.checks)} checks hold.")
     _say_simulated(verified)
-    from sealroom.frames import frame_of
+    from sealroom.frames import text_frame_of
 
     for agreed in verified.study.contract.document.outputs:
         if agreed.output in opened:
-            print_text(f"\n{agreed.output}\n{frame_of(opened[agreed.output], agreed).to_string(index=False)}")
+            print_text(f"\n{agreed.output}\n{text_frame_of(opened[agreed.output], agreed).to_string(index=False)}")
     say("\nWritten: " + ", ".join(map(str, files)))
 
 

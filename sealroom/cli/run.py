@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sealroom.cli.options import AsJson, AsMember, HomeOption, PassphraseFile, examples, noun, open_home, open_keystore
-from sealroom.cli.output import print_json, print_rows, print_text, say
+from sealroom.cli.options import AsJson, AsMember, HomeOption, PassphraseFile, examples, noun, open_client
+from sealroom.cli.output import print_entries, print_json, print_text, say
 
 if TYPE_CHECKING:  # the network is loaded by the commands that use it
     from sealroom.listing import RunEntry
@@ -27,10 +27,7 @@ def start(
     as_json: AsJson = False,
 ) -> None:
     """Start a run of an approved contract. It is charged once, when keys are released."""
-    from sealroom.client import Client
-
-    place = open_home(home)
-    with Client(place, keys=open_keystore(place, passphrase_file), member=as_member, role="analyst") as client:
+    with open_client(home, passphrase_file, as_member, role="analyst") as client:
         run = client.start_run(client.contract_name(contract))
     if as_json:
         print_json(run.fields())
@@ -50,10 +47,7 @@ def wait(
     as_json: AsJson = False,
 ) -> None:
     """Wait until a run has ended; the exit status is 0 only if it finished with a result."""
-    from sealroom.client import Client
-
-    place = open_home(home)
-    with Client(place, keys=open_keystore(place, passphrase_file), member=as_member) as client:
+    with open_client(home, passphrase_file, as_member) as client:
         ended = client.wait(run, timeout, lambda entry: say(f"{entry.run} {entry.state}"))
     _print(ended, as_json=as_json)
 
@@ -68,10 +62,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show the state of a run."""
-    from sealroom.client import Client
-
-    place = open_home(home)
-    with Client(place, keys=open_keystore(place, passphrase_file), member=as_member) as client:
+    with open_client(home, passphrase_file, as_member) as client:
         _print(client.run(run), as_json=as_json)
 
 
@@ -84,16 +75,11 @@ def list_runs(
     as_json: AsJson = False,
 ) -> None:
     """List the runs of contracts that your institution is a party of."""
-    from sealroom.client import Client
     from sealroom.listing import RunEntry
 
-    place = open_home(home)
-    with Client(place, keys=open_keystore(place, passphrase_file), member=as_member) as client:
+    with open_client(home, passphrase_file, as_member) as client:
         found = client.runs()
-    if as_json:
-        print_json([entry.fields() for entry in found])
-    else:
-        print_rows(RunEntry.head, [entry.row() for entry in found])
+    print_entries(RunEntry.head, found, as_json=as_json)
 
 
 def _print(run: "RunEntry", *, as_json: bool) -> None:

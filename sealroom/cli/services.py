@@ -42,14 +42,19 @@ def invite(context: typer.Context) -> None:
     "serve",
     context_settings=PASS_ON,
     add_help_option=False,
-    epilog=examples("simulator serve --help", "simulator serve --data /srv/simulator"),
+    epilog=examples("simulator serve --help", "simulator serve --state /srv/simulator --port 8500"),
 )
 def serve_simulator(context: typer.Context) -> None:
     """Serve a simulated platform; it keeps no secret from its operator and says SIMULATED everywhere."""
     _become("attestation.simulator", *context.args)
 
 
-@host.command("run", context_settings=PASS_ON, add_help_option=False, epilog=examples("host run --help"))
+@host.command(
+    "run",
+    context_settings=PASS_ON,
+    add_help_option=False,
+    epilog=examples("host run --help", "host run --data /srv/host --check"),
+)
 def run_host(context: typer.Context) -> None:
     """Claim runs, start an enclave for each, relay its bytes; `sealroom host run --help` lists its settings."""
     _become("broker.host", *context.args)

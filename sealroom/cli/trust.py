@@ -1,6 +1,5 @@
 """``sealroom trust``: pins. Each is compared by a person before it is written."""
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -101,8 +100,11 @@ def add_measurement(
 def add_custodian(
     *, file: FileArgument, compared: Compared = False, home: HomeOption = None, as_json: AsJson = False
 ) -> None:
-    """Pin a custodian: who may hold the keys of your data. FILE comes from its operator."""
-    from protocol.canonical import canonical_bytes
+    """Pin a custodian: who may hold the keys of your data.
+
+    FILE comes from its operator, to whom this command shows the same digits. Compare them over the telephone or on
+    paper.
+    """
     from protocol.documents.dataset import CustodianKeys
     from protocol.types import decode_base64
 
@@ -110,9 +112,8 @@ def add_custodian(
         keys = CustodianKeys.model_validate_json(read_bounded(file, MAX_FILE))
     except ValueError as error:
         raise DocumentError("DOCUMENT", f"{file} does not hold the keys of a custodian.") from error
-    digest = hashlib.sha256(canonical_bytes(keys.model_dump(mode="json"))).hexdigest()
-    _compare("Custodian, SHA-256 of both its keys", digest, compared=compared)
     pin = custodian_pin(keys.signing, decode_base64(keys.encryption))
+    _compare(f"Custodian {pin.signing[:16]}, fingerprint of both its keys", pin.fingerprint, compared=compared)
     place = open_home(home)
     _change(place, lambda trust: _with(trust, "custodians", pin), as_json=as_json)
     place.save_custodian(keys)
@@ -142,7 +143,7 @@ def remove(
         "institutions": tuple(pin for pin in trust.institutions if pin.root != fingerprint_of),
         "hardware_roots": tuple(pin for pin in trust.hardware_roots if pin.digest != fingerprint_of),
         "measurements": tuple(pin for pin in trust.measurements if pin.measurement != fingerprint_of),
-        "custodians": tuple(pin for pin in trust.custodians if pin.signing != fingerprint_of),
+        "custodians": tuple(pin for pin in trust.custodians if fingerprint_of not in {pin.fingerprint, pin.signing}),
     }
     if trust.model_copy(update=kept) == trust:
         raise DocumentError("TRUST", f"No pin has the fingerprint {fingerprint_of}.")
@@ -186,6 +187,6 @@ def _print(trust: Trust, *, as_json: bool) -> None:
         ("hardware root", "SIMULATED" if pin.simulated else "hardware", pin.digest) for pin in trust.hardware_roots
     ]
     rows += [("measurement", pin.profile, pin.measurement) for pin in trust.measurements]
-    rows += [("custodian", "", pin.signing) for pin in trust.custodians]
+    rows += [("custodian", pin.signing[:16], pin.fingerprint) for pin in trust.custodians]
     rows.append(("appraisal policy", "set" if trust.appraisal_policy else "NOT SET: no evidence is accepted", ""))
     print_rows(("pin", "name", "fingerprint"), rows)

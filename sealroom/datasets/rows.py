@@ -5,7 +5,6 @@ Memory is bounded by ``CELLS``, however long the file is.
 """
 
 import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,8 +133,3 @@ class CsvSource:
 
     def _note_column(self, code: str, column: str, found: str, wanted: str) -> None:
         self._findings.add(Finding(code, self._name, found, wanted, column=column))
-
-
-def text_of(stream: io.BufferedReader) -> TextIO:
-    """Read a byte stream as ``open_csv`` reads a file."""
-    return io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from protocol.errors import StorageError
-from sealroom.cli.options import AsJson
+from sealroom.cli.options import AsJson, examples
 from sealroom.cli.output import print_json, say
 from sealroom.demo.cut import PARTIES, cut_lung
 from sealroom.demo.script import Step, as_script, steps
@@ -24,7 +24,11 @@ SHOWN = ("contract show", "result open", "sealroom verify")
 """Commands whose output is shown."""
 
 
-def demo(
+demo = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@demo.command("demo", epilog=examples("demo", "demo --out lung-study --json"))
+def play_demo(
     *,
     out: Annotated[Path, typer.Option("--out", help="Folder to write to; a former demo there is replaced.")] = Path(
         "demo-output"

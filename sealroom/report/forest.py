@@ -1,6 +1,5 @@
 """The forest plot: ratios with 95 % intervals on a logarithmic axis."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
-from sealroom.frames import Interval
+from sealroom.frames import Interval, ratio_text
 from sealroom.report.figure import INK, PALETTE, QUIET, short, style, to_svg
 
-__all__ = ["ForestRow", "forest_plot", "ratio_text"]
+__all__ = ["ForestRow", "forest_plot"]
 
 WIDEST = 100.0
 """The axis ends at this ratio and its inverse; what goes beyond ends in an arrow."""
@@ -25,15 +24,6 @@ class ForestRow:
 
     label: str
     interval: Interval
-
-
-def ratio_text(value: float) -> str:
-    """Write a ratio to three significant digits, without exponents where that is readable."""
-    if not math.isfinite(value):
-        return "∞"
-    if value == 0 or not 0.001 <= value < 1000:  # noqa: PLR2004 - beyond this, decimals are harder to read than powers
-        return f"{value:.2e}"
-    return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}"
 
 
 def forest_plot(rows: Sequence[ForestRow], prefix: str, name: str) -> Markup:

@@ -16,9 +16,10 @@ from protocol.documents.outputs import (
 )
 from protocol.documents.study import ContractOutput
 from protocol.presets import GatePreset
-from sealroom.frames import interval_of
+from sealroom.frames import interval_of, ratio_text
+from sealroom.labels import spoken
 from sealroom.report.facts import Table
-from sealroom.report.forest import ForestRow, forest_plot, ratio_text
+from sealroom.report.forest import ForestRow, forest_plot
 from sealroom.report.survival import NOT_RELEASED, read_grid, survival_plot
 
 __all__ = ["Section", "section_of"]
@@ -60,7 +61,8 @@ def section_of(
     """Lay one output of the contract out; one that this recipient does not get is named as such."""
     if agreed.output not in released:
         return Section(agreed.output, agreed.type, "This output was sealed to other recipients.")
-    return _laid_out(released[agreed.output].value, agreed, preset, prefix)
+    shown = agreed.model_copy(update={"labels": spoken(agreed.labels)})
+    return _laid_out(released[agreed.output].value, shown, preset, prefix)
 
 
 def _laid_out(value: Output, agreed: ContractOutput, preset: GatePreset, prefix: str) -> Section:

@@ -25,7 +25,7 @@ other checks still run, so that a bundle from a self-made world is told apart fr
 14. **Statement**: the receipt states this run, contract, recipe, profile, measurement, these claims and datasets.
 15. **Outputs**: exactly one sealed output for each recipient of each output of the contract, in order, each of the size
     that the output's type and labels give.
-16. **Platform**: simulated or hardware, and everything here agrees on which.
+16. **Platform**: simulated or hardware, and everything here agrees on which; unanchored where check 13 gave no verdict.
 """
 
 import hashlib
@@ -116,7 +116,7 @@ def verify_bundle(data: bytes, trust: Trust, *, now: datetime) -> VerifiedBundle
     with run.check("Outputs") as finding:
         require_outputs(bundle.outputs, study, finding)
     with run.check("Platform") as finding:
-        require_one_platform(study, result, receipt.document.predicate, releases, finding)
+        require_one_platform(study, result, receipt.document.predicate, releases, trust, finding)
     return _finish(run, bundle, digest, study, receipt, result)
 
 

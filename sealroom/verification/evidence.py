@@ -69,9 +69,16 @@ def appraise_again(
 
 
 def require_one_platform(
-    study: Study, result: AttestationResult | None, stated: ReceiptPredicate, releases: Releases, finding: Finding
+    study: Study,
+    result: AttestationResult | None,
+    stated: ReceiptPredicate,
+    releases: Releases,
+    trust: Trust,
+    finding: Finding,
 ) -> None:
     """Require that contract, custodians, receipt and our own verdict agree on whether the platform was simulated.
+
+    Without a verdict of our own the platform is unanchored: the bundle alone says what it was.
 
     Raises
     ------
@@ -89,8 +96,15 @@ def require_one_platform(
         raise AccessDenied("SIMULATED", "The platform was simulated, and the contract does not allow it.")
     if stated.simulated:
         finding.found = "SIMULATED: a software platform, which the contract allows; it kept nothing from its operator"
-    else:
-        finding.found = "said to be hardware; nothing pinned vouches for it" if result is None else "hardware"
+    elif result is not None:
+        finding.found = "hardware"
+    if result is None:
+        finding.unanchored(
+            f"said to be {'simulated' if stated.simulated else 'hardware'}; nothing pinned vouches for it"
+        )
+        policy = trust.policy()
+        if stated.simulated and policy is not None and not policy.simulation:
+            finding.unanchored("the pinned appraisal policy forbids a simulated platform")
 
 
 def _narrowed(policy: AppraisalPolicy, study: Study) -> AppraisalPolicy:

@@ -225,5 +225,5 @@ def test_a_self_made_world_is_unanchored_under_other_pins(made):
     error = caught.value
     assert (error.code, error.exit_code) == ("UNANCHORED", 3)
     unanchored = {check.title for check in error.checks if check.status == "unanchored"}
-    assert unanchored == {"Institutions", "Custodians", "Time", "Evidence"}
+    assert unanchored == {"Institutions", "Custodians", "Time", "Evidence", "Platform"}
     assert len(error.checks) == 16

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -60,8 +61,7 @@ def test_every_command_takes_json_and_shows_examples(words):
     command = COMMANDS[words]
     options = {name for parameter in command.params for name in parameter.opts}
     assert "--json" in options
-    if words != ("demo",):
-        assert "sealroom " + " ".join(words) in (command.epilog or "") + (command.help or "")
+    assert "sealroom " + " ".join(words) in command.epilog.partition("Examples:")[2]
     assert not options & {"--passphrase", "--password", "--key"}  # secrets never come from the command line
 
 
@@ -115,6 +115,28 @@ def test_wrong_usage_is_status_two():
     assert (done.returncode, done.stdout.split()[0]) == (0, "sealroom")
 
 
+@pytest.mark.parametrize(
+    ("words", "detail"),
+    [
+        (["frobnicate"], "No such command 'frobnicate'."),
+        (["contract", "show"], "Missing argument 'CONTRACT'."),
+        (["run", "list", "--frobnicate"], "No such option: --frobnicate"),
+        (["trust", "add-measurement", "clinical"], "give either a measurement or --local"),
+        (["run", "wait", "00", "--timeout", "soon"], "'--timeout'"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_a_problem_object_too(tmp_path, words, detail):
+    answer = Desk(tmp_path).run(*words, "--json", code=2)
+    assert answer.json["code"] == "USAGE"
+    assert detail in answer.json["detail"]
+    assert answer.err == ""
+
+
+def test_help_is_help_with_json_too(tmp_path):
+    assert "Usage: sealroom demo" in Desk(tmp_path).run("demo", "--help", "--json").out
+
+
 def test_completion_knows_nouns_and_verbs():
     words = {"_SEALROOM_COMPLETE": "complete_bash", "COMP_WORDS": "sealroom contract ", "COMP_CWORD": "2"}
     found = subprocess.run(
@@ -133,6 +155,10 @@ def test_services_read_their_own_arguments(words):
     done = in_a_process(*words, "--help")
     assert done.returncode == 0
     assert f"usage: sealroom {' '.join(words)}" in done.stdout
+    shown = [line.strip() for line in done.stdout.partition("Examples:")[2].strip().splitlines()]
+    assert shown[0].startswith(f"sealroom {' '.join(words)} ")
+    known = set(re.findall(r"--[a-z-]+", done.stdout.partition("Examples:")[0]))
+    assert set(re.findall(r"--[a-z-]+", shown[0])) <= known
     assert in_a_process(*words, "--no-such-flag").returncode == 2
 
 
@@ -158,3 +184,17 @@ def test_the_sdk_is_what_it_says():
         assert getattr(sealroom, name).__module__.startswith("sealroom.")
     with pytest.raises(AttributeError):
         sealroom.Nothing  # noqa: B018 - asking is the test
+
+
+@pytest.mark.parametrize("named", ["nosuch.json", "folder/contract"])
+@pytest.mark.parametrize(
+    "words", [("contract", "show"), ("contract", "approve"), ("run", "start", "--contract")], ids=str
+)
+def test_a_contract_that_can_only_be_a_file_is_missed_before_anything_is_asked(tmp_path, words, named):
+    desk = Desk(tmp_path)
+    desk.join()
+    desk.run("trust", "add-measurement", "clinical", "ab" * 32, "--compared")
+    (tmp_path / "passphrase").write_text("another passphrase")
+    answer = desk.run(*words, named, "--json", code=9).json
+    assert (answer["code"], answer["detail"]) == ("FILE_MISSING", f"There is no file {named}.")
+    assert desk.run(*words, "abcdef0123", "--json", code=10).json["code"] == "NO_BROKER"

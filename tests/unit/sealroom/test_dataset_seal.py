@@ -17,6 +17,7 @@ from protocol.errors import DocumentError
 from protocol.governance import verify_institution, verify_manifest
 from protocol.layout import TableReader, write_table
 from sealroom.datasets.package import Package
+from sealroom.home import Home
 
 
 @pytest.fixture
@@ -89,6 +90,23 @@ def test_sealing_block_by_block_gives_the_bytes_of_the_layout(desk, custodian, m
 
     write_table(manifest.document.table, table.columns, Sink())
     assert plain == bytes(whole)
+
+
+def test_a_custodian_is_named_by_fingerprint_or_signing_key_where_several_are_pinned(desk, tmp_path):
+    (first,) = Home(desk.home).trust().custodians
+    desk.run("trust", "remove", first.fingerprint)
+    assert "No custodian is pinned" in seal(desk, out="out-0", code=6).json["detail"]
+    for number in (1, 2):
+        path = tmp_path / f"custodian-{number}.json"
+        path.write_bytes(canonical_bytes(CustodianPair().keys.model_dump(mode="json")))
+        desk.run("trust", "add-custodian", path, "--compared")
+    second, third = Home(desk.home).trust().custodians
+    detail = seal(desk, out="out-1", code=6).json["detail"]
+    assert "2 custodians are pinned" in detail
+    assert second.fingerprint in detail
+    seal(desk, "--custodian", second.fingerprint, out="out-2")
+    seal(desk, "--custodian", third.signing, out="out-3")
+    assert "is not pinned" in seal(desk, "--custodian", "ab" * 32, out="out-4", code=6).json["detail"]
 
 
 def test_a_dataset_of_several_parts_keeps_all_its_rows(desk, custodian):

@@ -75,6 +75,17 @@ def test_a_short_passphrase_is_refused(tmp_path, text):
     assert not desk.home.exists()
 
 
+def test_a_short_passphrase_for_a_key_that_is_there_is_wrong_not_short(tmp_path):
+    store(tmp_path).keep_secret("x", b"1" * 32)
+    with pytest.raises(AccessDenied, match="the passphrase is wrong") as caught:
+        store(tmp_path, "short").secret("x")
+    assert caught.value.code == "PASSPHRASE"
+    keys = store(tmp_path, "short")
+    with pytest.raises(AccessDenied, match="wanted 12"):
+        keys.keep_secret("y", b"1" * 32)
+    assert not keys.has("y")
+
+
 def test_without_file_and_terminal_there_is_no_passphrase(tmp_path):
     with pytest.raises(AccessDenied) as caught:
         Passphrase(None).get()

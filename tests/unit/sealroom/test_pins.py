@@ -1,4 +1,5 @@
 import datetime as dt
+import hashlib
 
 import factories
 import pytest
@@ -10,7 +11,7 @@ from partner_desk import Desk
 
 from attestation.roots import INTEL_ROOT, SIMULATED_ROOT_NAME
 from protocol.canonical import canonical_bytes
-from protocol.errors import DocumentError
+from protocol.errors import DocumentError, StorageError
 from sealroom.trust import HardwareRootPin, InstitutionPin, MeasurementPin, Trust, custodian_pin, load_trust, save_trust
 
 POLICY = "a = 1\n\n[b]\nc = true\n"
@@ -89,9 +90,9 @@ def test_a_file_that_is_no_pins_is_refused(tmp_path, content, word):
 
 
 def test_absent_pins_are_not_empty_pins(tmp_path):
-    with pytest.raises(DocumentError) as caught:
+    with pytest.raises(StorageError) as caught:
         load_trust(tmp_path / "trust.toml")
-    assert caught.value.code == "TRUST_MISSING"
+    assert caught.value.code == "FILE_MISSING"
 
 
 @pytest.mark.parametrize("field", ["institutions", "hardware_roots", "measurements", "custodians"])
@@ -120,13 +121,21 @@ def test_commands_add_every_kind_of_pin(tmp_path):
     desk.run("trust", "add-institution", institution, "--compared")
     desk.run("trust", "add-hardware-root", desk.write("root.pem", simulated_root()), "--compared")
     desk.run("trust", "add-measurement", "clinical", "ab" * 32, "--compared")
-    desk.run("trust", "add-custodian", custodian, "--compared")
+    said = desk.run("trust", "add-custodian", custodian, "--compared").err
     shown = desk.run("trust", "show", "--json").json
     assert [pin["root"] for pin in shown["institutions"]] == [partner.parties[0].key]
     assert [pin["simulated"] for pin in shown["hardware_roots"]] == [True]
     assert [pin["measurement"] for pin in shown["measurements"]] == ["ab" * 32]
     assert [pin["signing"] for pin in shown["custodians"]] == [partner.custodian.keys.signing]
-    assert "SIMULATED" in desk.run("trust", "show").out
+    table = desk.run("trust", "show").out
+    assert "SIMULATED" in table
+    # Outside this program: the SHA-256 of the signing key and of the SHA-256 of the encryption key.
+    inner = hashlib.sha256(partner.custodian.encryption.public_bytes()).digest()
+    wanted = hashlib.sha256(bytes.fromhex(partner.custodian.keys.signing) + inner).hexdigest()
+    assert wanted in table
+    assert wanted in "".join(said.split())
+    desk.run("trust", "remove", wanted)
+    assert desk.run("trust", "show", "--json").json["custodians"] == []
     desk.run("trust", "remove", partner.parties[0].key)
     assert desk.run("trust", "show", "--json").json["institutions"] == []
     assert "No pin" in desk.run("trust", "remove", partner.parties[0].key, code=4).err

@@ -8,9 +8,9 @@ import pytest
 
 from protocol.documents import CountTable, Regression, ReleasedOutput, SurvivalCurve
 from protocol.documents.outputs import CountCell, SurvivalGroup, SurvivalPoint
-from sealroom.frames import Interval
+from sealroom.frames import Interval, ratio_text
 from sealroom.report import render_report
-from sealroom.report.forest import ForestRow, forest_plot, ratio_text
+from sealroom.report.forest import ForestRow, forest_plot
 from sealroom.report.survival import read_grid, survival_plot
 from sealroom.result import open_outputs
 from sealroom.verification import verify_bundle
@@ -151,7 +151,7 @@ def test_plots_have_words_for_those_who_do_not_see_them(html):
     labels = [value for tag, name, value in Page(html).attributes if tag == "svg" and name == "aria-label"]
     assert len(labels) == 3
     assert labels[0].startswith(
-        "Forest plot of cox. Hazard ratio, 95 % confidence interval: age (per a) 1.01, 0.993 to 1.03;"
+        "Forest plot of cox. Hazard ratio, 95 % confidence interval: age (per year) 1.01, 0.993 to 1.03;"
     )
     assert "sex: male: 0.85 at 90, 0.64 at 180" in labels[2]
 

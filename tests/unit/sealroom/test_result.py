@@ -10,7 +10,8 @@ from protocol.canonical import canonical_bytes, parse_canonical
 from protocol.documents import Refusal, ReleasedOutput
 from protocol.errors import AccessDenied, DocumentError
 from protocol.padding import pad, size_class
-from sealroom.frames import frame_of, interval_of
+from sealroom.frames import frame_of, interval_of, text_frame_of
+from sealroom.labels import spoken
 from sealroom.result import open_outputs, outputs_to_bytes
 from sealroom.verification import verify_bundle
 
@@ -184,6 +185,24 @@ def test_a_test_and_a_refusal_as_tables(made):
     agreed = made.study.contract.document.outputs[0]
     table = frame_of(ReleasedOutput(output="cox", value=Refusal(refusal="BUDGET")), agreed)
     assert table["refusal"].tolist() == ["BUDGET"]
+
+
+def test_tables_to_be_read_have_decimals_as_they_were_released(made):
+    shown = {}
+    for agreed, released in zip(made.study.contract.document.outputs, made.released, strict=True):
+        assert agreed.output == released.output
+        shown[agreed.output] = text_frame_of(released, agreed)
+    cox, curve = shown["cox"].set_index("term"), shown["kaplan-meier"]
+    assert cox.loc["age (per year)"].tolist() == ["0.01107", "0.009267", "1.01", "0.993", "1.03", "0.23"]
+    assert cox.loc["ph.ecog (per unit)"]["hazard_ratio"] == "1.59"
+    assert curve["survival"].tolist()[5] == "0.84"
+    assert shown["log-rank"]["statistic"].tolist() == ["10.33"]
+    assert shown["subjects"]["count"].tolist()[:2] == [110, 25]
+
+
+def test_only_a_unit_at_the_end_of_a_label_gets_a_word():
+    labels = ("age (per a)", "dose (per mg)", "a (per a): b", "per a", "x (per d) (per mo)")
+    assert spoken(labels) == ("age (per year)", "dose (per mg)", "a (per a): b", "per a", "x (per d) (per month)")
 
 
 def test_a_ratio_beyond_floating_point_is_infinite():

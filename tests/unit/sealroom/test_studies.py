@@ -58,6 +58,7 @@ def judged(study, trust, **more):
 
 def test_a_study_that_is_pinned_speaks_in_plain_words(study):
     found = judged(study, pins(study))
+    assert "about: age (per year)" in contract_words(found)
     assert found.unanchored == ()
     words = contract_words(found)
     for party in study.parties:

@@ -71,6 +71,14 @@ def test_a_new_passphrase_is_asked_for_twice_and_never_shown(tmp_path):
     assert (home / "keys" / "root.key").is_file()
 
 
+def test_an_answer_that_never_comes_is_a_problem_object(tmp_path):
+    terminal = Terminal("institution", "init", "--short", "a", "--name", "A", "--json", home=tmp_path / "home")
+    terminal.expect("Passphrase:")
+    terminal.type("\x04")
+    assert terminal.end() == 1
+    assert '"code": "ABORTED"' in terminal.shown
+
+
 def test_a_pin_is_asked_for(tmp_path):
     partner = tmp_path / "partner.json"
     partner.write_bytes(factories.make_study(owners=1).parties[0].institution.envelope.to_bytes())

@@ -399,8 +399,8 @@ UNPINNED = {
     "institutions": {"Institutions"},
     "custodians": {"Custodians", "Time"},
     "measurements": {"Measurement"},
-    "hardware_roots": {"Evidence"},
-    "appraisal_policy": {"Evidence"},
+    "hardware_roots": {"Evidence", "Platform"},
+    "appraisal_policy": {"Evidence", "Platform"},
 }
 
 
@@ -434,7 +434,16 @@ def test_another_platforms_root_does_not_count(made):
     pin = HardwareRootPin.from_der(other.certificate_der, simulated=True)
     error = refuse(made, trust=factories.changed(made.trust, {"hardware_roots": (pin,)}))
     assert error.exit_code == 3
-    assert "SIMULATED" in error.checks[-1].found
+    assert error.checks[-1].status == "unanchored"
+    assert error.checks[-1].found.startswith("said to be simulated; nothing pinned vouches for it; SIMULATED")
+
+
+def test_a_simulated_platform_is_not_ok_where_the_pinned_policy_forbids_it(made):
+    policy = factories_bundle.POLICY.replace("simulation = true", "simulation = false")
+    error = refuse(made, trust=factories.changed(made.trust, {"hardware_roots": (), "appraisal_policy": policy}))
+    assert error.exit_code == 3
+    assert error.checks[-1].status == "unanchored"
+    assert "the pinned appraisal policy forbids a simulated platform" in error.checks[-1].found
 
 
 def test_without_a_pinned_time_source_time_is_unproven_and_today_counts(made):

@@ -112,13 +112,12 @@ def test_verify_exits_with_the_code_of_what_fails(capsys, files, made):
     assert verify(capsys, files, "--json")[0] == 4
 
 
-@pytest.mark.parametrize(
-    ("missing", "status", "code"), [("lung.sealroom", 9, "FILE_MISSING"), ("trust.toml", 4, "TRUST_MISSING")]
-)
-def test_verify_says_which_file_is_missing(capsys, files, missing, status, code):
+@pytest.mark.parametrize("missing", ["lung.sealroom", "trust.toml"])
+def test_verify_says_which_file_is_missing(capsys, files, missing):
     (files / missing).unlink()
-    assert verify(capsys, files)[0] == status
-    assert verify(capsys, files)[2].startswith(code)
+    status, _, err = verify(capsys, files)
+    assert (status, err.split(":")[0]) == (9, "FILE_MISSING")
+    assert missing in err
 
 
 def test_verify_needs_no_network_no_home_and_no_service_code(files):
@@ -178,7 +177,10 @@ def test_open_writes_outputs_and_report(capsys, files, home, made):
     status, out, err = open_result(capsys, home, files / "lung.sealroom", files / "opened")
     assert status == 0, err
     assert "SIMULATED" in err
-    assert "0.01107" in out
+    lines = [line.split() for line in out.splitlines()]
+    assert ["age", "(per", "year)", "0.01107", "0.009267", "1.01", "0.993", "1.03", "0.23"] in lines
+    assert ["sex:", "female", "against", "male", "-0.5526", "0.1677", "0.575", "0.414", "0.799", "<0.001"] in lines
+    assert ["log-rank:", "sex", "10.33", "1", "0.0013"] in lines
     value = parse_canonical((files / "opened" / "outputs.json").read_bytes(), limit=2**20)
     assert [item["output"] for item in value["outputs"]] == list(OUTPUTS)
     assert value["run"] == made.receipt.predicate.run
@@ -224,7 +226,7 @@ def test_open_takes_other_pins(capsys, files, home, made):
 
 def test_pins_that_give_the_own_name_to_somebody_else_are_refused(capsys, files, home, made):
     pins = tuple(
-        factories.changed(pin, {"root": "00" * 32}) if pin.short == "south" else pin for pin in made.trust.institutions
+        factories.changed(pin, {"root": "ab" * 32}) if pin.short == "south" else pin for pin in made.trust.institutions
     )
     save_trust(factories.changed(made.trust, {"institutions": pins}), files / "trust.toml")
     status, _, err = open_result(
