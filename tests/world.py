@@ -13,43 +13,33 @@ and the broker, ``quoted`` between the host (with its enclaves) and the platform
 project's files, so that an editor at work changes no measurement.
 """
 
-import csv
-import io
 import json
 import os
 import secrets
 import shutil
-import signal
-import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
-from unittest.mock import patch
 
 import httpx
 from factories import changed
 from partner_desk import Desk
+from planting import DATA, Canaries, Planting
+from servers import Service, gone, wait_until
+from stored import Stored
 from tap import Held, Tap
 
-from protocol import hpke
-from protocol.commitment import commit_key
-from protocol.container import SealingWriter, generate_data_key
-from protocol.documents.dataset import DatasetManifest
 from protocol.documents.receipt import StudyPack
 from protocol.documents.study import Approval, Contract, Revocation
 from protocol.dsse import Verified, load_document, sign
-from protocol.types import decode_base64, format_time
+from protocol.types import format_time
 from sealroom import Client
-from sealroom.datasets import seal as sealing
-from sealroom.datasets.package import Package
 from sealroom.demo.cut import PARTIES, cut_lung
 from sealroom.keystore import Keystore, Passphrase
 from sealroom.listing import RunEntry
@@ -60,78 +50,7 @@ LEASE_SECONDS = 3.0
 SHOWN = ("cmdline", "environ")
 """What a process shows of itself to its own user."""
 ROLES = {"stew": "steward", "ann": "approver", "abe": "approver", "lea": "analyst"}
-DATA = files("sealroom.demo").joinpath("data")
 SLOTS = [part for party in PARTIES for part in ("--dataset", f"{party}=lung-{party}")]
-
-
-@dataclass
-class Service:
-    """One of the servers: ``sealroom ...`` in a process of its own, which says in one line that it is ready."""
-
-    name: str
-    command: Callable[[], list[str]]
-    log: Path
-    process: subprocess.Popen[str] | None = None
-
-    def start(self) -> dict[str, Any]:
-        """Start it and return its ready line."""
-        assert not self.alive
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "sealroom", *self.command()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                cwd=self.log.parent,
-                text=True,
-            )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line, f"{self.name}: {self.log.read_text()}"
-        return json.loads(line)
-
-    @property
-    def pid(self) -> int:
-        assert self.process is not None
-        return self.process.pid
-
-    @property
-    def alive(self) -> bool:
-        return self.process is not None and self.process.poll() is None
-
-    def kill(self) -> None:
-        """kill -9."""
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> int:
-        """SIGTERM; return the exit status."""
-        return self._end(signal.SIGTERM)
-
-    def _end(self, number: int) -> int:
-        assert self.process is not None
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        status = self.process.wait(timeout=30)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-        return status
-
-    @property
-    def children(self) -> list[int]:
-        """Process ids of its children that live: of a host, the enclaves."""
-        found = []
-        for task in Path(f"/proc/{self.pid}/task").glob("*/children"):
-            found += [int(child) for child in task.read_text().split()]
-        return found
-
-
-@dataclass
-class Canaries:
-    """What must appear nowhere outside its owner's machine, by a name that may be shown."""
-
-    subject: str = field(default_factory=lambda: f"CANARY{secrets.token_hex(6)}")
-    cell: int = field(default_factory=lambda: 10**11 + secrets.randbelow(10**11))
-    data_keys: list[bytes] = field(default_factory=list)
 
 
 @dataclass
@@ -145,13 +64,14 @@ class Study:
     host_files: dict[str, bytes]
 
 
-class World:
+class World(Planting, Stored):
     """Everything; use as a context manager."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.operator = folder / "operator"
         self.operator.mkdir()
+        self.broker_data = self.operator / "broker"
         self.files = folder / "measured"
         self.canaries = Canaries()
         self.partners, self.relayed, self.quoted = Tap(), Tap(), Tap()
@@ -204,10 +124,6 @@ class World:
     @property
     def platform_url(self) -> str:
         return f"http://127.0.0.1:{self._ports['platform']}"
-
-    @property
-    def broker_data(self) -> Path:
-        return self.operator / "broker"
 
     @property
     def host_data(self) -> Path:
@@ -293,31 +209,6 @@ class World:
         return self.desks[party].home.joinpath("root").read_text()
 
     # What is stored
-
-    def custody(self, run: str | None = None) -> dict[str, list[tuple[Any, ...]]]:
-        """Return the custodian's rows by table, all but nonces; of one run where it is given."""
-        tables = ("institutions", "capsules", "runs", "releases", "commits", "revocations")
-        with _database(self.broker_data / "custodian" / "custodian.sqlite3") as database:
-            if run is None:
-                return {t: sorted(database.execute(f"SELECT * FROM {t}").fetchall()) for t in tables}
-            return {
-                t: database.execute(f"SELECT * FROM {t} WHERE run = ?", (run,)).fetchall()
-                for t in ("runs", "releases", "commits", "nonces")
-            }
-
-    def lease(self, run: str) -> dict[str, Any]:
-        """Return a run's row at the broker."""
-        with _database(self.broker_data / "broker.sqlite3") as database:
-            database.row_factory = sqlite3.Row
-            return dict(database.execute("SELECT * FROM runs WHERE run = ?", (run,)).fetchone())
-
-    def results(self, run: str) -> list[Path]:
-        """Return every result object that is stored for a run."""
-        return [path for path in (self.broker_data / "objects").rglob("*") if path.is_file() and run in str(path)]
-
-    def parts(self, dataset: str) -> list[Path]:
-        """Return the stored parts of a dataset, in order."""
-        return sorted(path for path in (self.broker_data / "objects" / "sealed" / dataset).rglob("*") if path.is_file())
 
     def one_result(self, run: str) -> Any:
         """Assert that a run ended with exactly one result, charged once, and that the result verifies."""
@@ -407,65 +298,8 @@ class World:
             self.run(party, "trust", "add-custodian", self.operator / "custodian.json", "--compared")
             self.run(party, "trust", "set-policy", self.operator / "appraisal.toml")
             self.run(party, "trust", "add-measurement", "clinical", self.measurement, "--compared")
-            self.seal(party, f"lung-{party}", self._plant(inputs / party / "lung.csv", desk, first=party == "a"))
+            self.seal(party, f"lung-{party}", self.plant(inputs / party / "lung.csv", desk, first=party == "a"))
             self.run(party, "dataset", "upload", desk.folder / "sealed" / f"lung-{party}")
-
-    def _plant(self, source: Path, desk: Desk, *, first: bool) -> Path:
-        """Copy a party's data with canaries for subjects, and in A's first row for a cell."""
-        head, *rows = csv.reader(io.StringIO(source.read_text()))
-        for number, row in enumerate(rows):
-            row[0] = f"{self.canaries.subject}-{desk.folder.name}{number:03d}"
-        if first:
-            rows[0][head.index("meal.cal")] = str(self.canaries.cell)
-        return desk.write_csv([head, *rows], "lung.csv")
-
-    def seal(self, party: str, name: str, csv_file: Path, **terms: str) -> str:
-        """Seal a table by the public command, and listen for the data key; returns the manifest's name."""
-        desk = self.desks[party]
-        schema = DATA.joinpath("schema.toml").read_text("utf-8").replace('"10000"', '"999999999999"')
-        policy = DATA.joinpath("policy.toml").read_text("utf-8")
-        for field_name, value in terms.items():
-            line = next(line for line in policy.splitlines() if line.startswith(f"{field_name} ="))
-            policy = policy.replace(line, f"{field_name} = {value}")
-
-        def listen() -> bytes:
-            self.canaries.data_keys.append(generate())
-            return self.canaries.data_keys[-1]
-
-        generate = sealing.generate_data_key
-        with patch.object(sealing, "generate_data_key", listen):
-            sealed = self.run(
-                *(party, "dataset", "seal", csv_file, desk.write("schema.toml", schema)),
-                *("--policy", desk.write("terms.toml", policy), "--name", name, "--out", desk.folder / "sealed"),
-            )
-        return str(sealed["name"])
-
-    def large_package(self, folder: Path, short: str) -> Package:
-        """Sign a package of three parts in A's name; what is inside does not matter to an upload."""
-        folder.mkdir()
-        package, data_key = Package(folder, short), generate_data_key()
-        with package.sealed.open("wb") as sink:
-            writer = SealingWriter(sink, data_key)
-            for _ in range(34):
-                writer.write(bytes(2**20))
-            sealed = writer.finish()
-        old = self.manifest("a").document
-        fields = old.model_dump(mode="json") | {
-            "short": short,
-            "lineage": {"id": secrets.token_hex(32), "version": 1},
-            "files": [sealed.sealed_file("table").model_dump(mode="json")],
-            "commitment": commit_key(data_key).model_dump(mode="json"),
-        }
-        manifest = sign(DatasetManifest.model_validate_json(json.dumps(fields)), self.key("a", "stew", "manifest"))
-        package.manifest.write_bytes(manifest.envelope.to_bytes())
-        info = hpke.capsule_info(manifest.name, self.root("a"), old.custodian.signing)
-        package.capsule.write_bytes(hpke.seal(data_key, decode_base64(old.custodian.encryption), info=info))
-        return package
-
-    def manifest(self, party: str) -> Verified[DatasetManifest]:
-        """Return the manifest of a party's dataset of the study."""
-        package = Package(self.desks[party].folder / "sealed", f"lung-{party}")
-        return package.load(self.client(party).party.institution)
 
     def _first_study(self) -> Study:
         recipe = self.desks["a"].write("recipe.toml", DATA.joinpath("recipe.toml").read_text("utf-8"))
@@ -511,24 +345,6 @@ class World:
                 service.stop()
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """Wait until a condition holds and return what it gave."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
-    return found
-
-
-def gone(pid: int) -> bool:
-    """Whether a process has ended."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-
-
 def _get(url: str) -> bytes:
     return httpx.get(url, timeout=30, trust_env=False).raise_for_status().content
 
@@ -537,15 +353,6 @@ def _payload(envelope: Any) -> bytes:
     import base64
 
     return base64.b64decode(envelope.payload)
-
-
-@contextmanager
-def _database(path: Path) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 __all__ = ["PARTIES", "Held", "World", "gone", "wait_until"]
