@@ -74,7 +74,7 @@ def test_the_quote_does_not_print_its_bytes():
     assert "signature" not in repr(parse_quote(QUOTE))
 
 
-@pytest.mark.parametrize("size", [0, 1, 47, 48, 431, 435, 436, 600, CHAIN, len(QUOTE) - 1])
+@pytest.mark.parametrize("size", [0, 1, 47, 48, 431, 435, 436, 600, CHAIN, -1])
 def test_a_cut_quote_is_refused(size):
     refuse(QUOTE[:size], "QUOTE_LENGTH")
 
