@@ -1,6 +1,7 @@
 """A broker that lies about ciphertext and commits, and answers without end: nothing is released, and the code says why."""
 
 import tracemalloc
+from pathlib import Path
 
 import custody
 import factories
@@ -14,8 +15,9 @@ from enclave.relay import MAX_ANSWER, MAX_SMALL
 from protocol.documents import ReleaseCommit
 from protocol.dsse import Envelope, Unverified, public_key, sign
 
-BUFFERS = 8 * 2**20
-"""What sockets may hold beside what was read."""
+LIMITS = [Path(f"/proc/sys/net/ipv4/tcp_{side}mem") for side in "rw"]
+BUFFERS = sum(int(limit.read_text().split()[2]) if limit.exists() else 2**26 for limit in LIMITS)
+"""What the kernel's sockets may hold beside what was read: the largest buffer of each side."""
 
 
 def signing_key(host):
