@@ -63,7 +63,12 @@ def _fresh(folder: Path) -> Path:
     if folder.exists() and any(folder.iterdir()):
         if not (folder / MARK).is_file():
             raise StorageError("FOLDER_IN_USE", f"{folder} holds files that no demo made; choose another --out.")
-        shutil.rmtree(folder)
+        # The mark stays to the end: emptying that is interrupted can be taken up again.
+        for entry in folder.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif entry.name != MARK:
+                entry.unlink()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARK).write_text("A demo may empty this folder.\n")
     return folder
