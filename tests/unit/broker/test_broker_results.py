@@ -60,9 +60,14 @@ class Direct(Relay):
 
 
 @pytest.fixture
-def lease(broker, ready):
+def no_other_run(broker):
+    """Nothing that another test started is left to be claimed."""
     with broker.inner.database.writing() as connection:
         connection.exec_driver_sql("UPDATE runs SET state = 'failed' WHERE state IN ('waiting', 'leased')")
+
+
+@pytest.fixture
+def lease(ready, no_other_run):
     ready.start()
     return ready.host.claim()
 
@@ -100,7 +105,7 @@ def test_the_same_result_sent_twice_at_once_is_kept(broker, ready, lease, relay)
     assert must(ready.member(0, "analyst").get(f"/v1/runs/{lease['run']}/result")).content == bundle
 
 
-def test_a_proposer_who_is_no_recipient_sees_the_run_and_not_the_result(broker, platform):
+def test_a_proposer_who_is_no_recipient_sees_the_run_and_not_the_result(broker, platform, no_other_run):
     """Recipients and owners get results; whoever proposed the study does so for others."""
     scene = Scene(broker)
     scene.upload()
