@@ -6,7 +6,6 @@ from typing import Final
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 
 __all__ = [
@@ -30,7 +29,7 @@ MALFORMED: Final = (
     x509.DuplicateExtension,
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
-    CryptographyDeprecationWarning,  # raised where warnings are errors
+    Warning,  # raised where warnings are errors: names of odd lengths, deprecated encodings
 )
 """Whatever the parser of certificates and lists raises; several of these have no family in common."""
 

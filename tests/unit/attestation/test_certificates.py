@@ -49,7 +49,8 @@ def test_what_is_only_parsed_when_looked_at_is_refused_as_well():
     bad_version = altered("pck", b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x6a")
     twice_the_same_extension = altered("pck", b"\x06\x03\x55\x1d\x0e", b"\x06\x03\x55\x1d\x23")
     broken_name = altered("pck", b"SIMULATED SEALROOM", b"SIM\xff\xfeATED SEALROOM")
-    for der in (bad_version, twice_the_same_extension, broken_name):
+    common_name_as_country = altered("pck", b"\x06\x03\x55\x04\x03", b"\x06\x03\x55\x04\x06")
+    for der in (bad_version, twice_the_same_extension, broken_name, common_name_as_country):
         with pytest.raises(ValueError, match=r"not an X\.509 certificate"):
             load_certificate(der)
 
