@@ -11,6 +11,8 @@ import sys
 __all__ = ["main"]
 
 MAX_PLAN = 4 * 2**20
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+"""Sums in one order give the same bits on every machine; idle threads of the BLAS would also spin for half the time."""
 
 
 def main(arguments: list[str]) -> int:
@@ -36,6 +38,7 @@ def main(arguments: list[str]) -> int:
 
 def _session() -> int:
     _silence()
+    os.environ.update(_ONE_THREAD)  # before NumPy is imported, and whatever the host has set
     from attestation.attesters.simulated import SimulatedAttester
     from enclave.relay import MAX_LAUNCH, Relay, read_launch
     from enclave.session import run_session

@@ -15,6 +15,8 @@ The rules are judged on the design without the rows of each coalition of owners:
   and no combination of columns, singles out fewer. The same among the events for all columns of two values together.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from enclave.analyses.arrays import Bools, Floats, Integers
@@ -59,8 +61,9 @@ def release_regression(raw: RawRegression, preset: GatePreset, against: Coalitio
         raise DisclosureRefused("RECIPIENTS", "The output has no recipient to judge it for.")
     if len(raw.terms) != raw.design.matrix.shape[1]:
         raise DisclosureRefused("SHAPE", "The terms are not the columns of the design.")
+    coded = [_code(column) for column in (*raw.design.matrix.T, *raw.design.references.T)]
     for coalition in sorted(against, key=sorted):
-        _judge(raw.design, coalition, preset.k)
+        _judge(raw.design, coded, coalition, preset.k)
     return Regression(
         subjects=to_base(len(raw.design.event), preset.base),
         events=to_base(int(np.count_nonzero(raw.design.event)), preset.base),
@@ -76,7 +79,7 @@ def maximum_leverage(matrix: Floats, strata: Integers | None = None) -> float:
     matrix
         Float, shape (n, p), n >= 1, without the intercept.
     strata
-        Int, shape (n,), or None.
+        Int, 0 or more, shape (n,), or None.
 
     Returns
     -------
@@ -89,15 +92,27 @@ def maximum_leverage(matrix: Floats, strata: Integers | None = None) -> float:
     """
     centred = matrix - matrix.mean(axis=0)
     if strata is not None:
-        for stratum in np.unique(strata):
-            centred[strata == stratum] -= centred[strata == stratum].mean(axis=0)
+        rows = np.maximum(np.bincount(strata), 1)
+        for place, column in enumerate(centred.T):
+            centred[:, place] -= (np.bincount(strata, weights=column) / rows)[strata]
     scale = np.abs(centred).max(axis=0)
-    left, singular, _right = np.linalg.svd(centred / np.where(scale > 0, scale, 1.0), full_matrices=False)
-    basis = left[:, singular > _RANK_TOLERANCE * singular.max(initial=0.0)]
-    return float((basis**2).sum(axis=1).max()) + 1.0 / len(matrix)
+    centred /= np.where(scale > 0, scale, 1.0)
+    # The singular vectors of the triangular factor, a matrix of p by p, are those of the design: no SVD of n rows.
+    _left, singular, right = np.linalg.svd(np.linalg.qr(centred, mode="r"), full_matrices=False)
+    kept = singular > _RANK_TOLERANCE * singular.max(initial=0.0)
+    basis = centred @ (right[kept].T / singular[kept])
+    return float(np.einsum("ij,ij->i", basis, basis).max()) + 1.0 / len(matrix)
 
 
-def _judge(design: Design, coalition: frozenset[Key], k: int) -> None:
+def _code(column: Floats | Bools) -> tuple[Floats, Integers]:
+    """Return a column's distinct values, rising, and each row's place among them; by hashing, which sorts no rows."""
+    import pandas as pd
+
+    codes, levels = pd.factorize(column.astype(float), sort=True)
+    return levels, codes
+
+
+def _judge(design: Design, columns: Sequence[tuple[Floats, Integers]], coalition: frozenset[Key], k: int) -> None:
     gone = [index for index, key in enumerate(design.owner_keys) if key in coalition]
     rest = ~np.isin(design.owners, gone)
     matrix, event = design.matrix[rest], design.event[rest]
@@ -111,27 +126,36 @@ def _judge(design: Design, coalition: frozenset[Key], k: int) -> None:
     if parameters * SUBJECTS_PER_PARAMETER > subjects:
         raise DisclosureRefused("PARAMETERS", "Too many parameters for the subjects.")
     strata = np.zeros(subjects, dtype=int) if design.strata is None else design.strata[rest]
-    columns = np.column_stack([matrix, design.references[rest]])
-    for column in columns.T:
-        _require_spread(column, event, strata, k)
-    two_valued = columns[:, [len(np.unique(column)) == _TWO_VALUES for column in columns.T]]
-    highest = max(maximum_leverage(matrix, strata), maximum_leverage(two_valued[event], strata[event]))
+    two_valued: list[Floats] = []
+    for levels, codes in columns:
+        left = codes[rest]
+        _require_spread(levels, left, event, strata, k)
+        if np.count_nonzero(np.bincount(left)) == _TWO_VALUES:
+            two_valued.append(levels[left[event]])
+    highest = maximum_leverage(matrix, strata)
+    if two_valued:
+        highest = max(highest, maximum_leverage(np.column_stack(two_valued), strata[event]))
     if highest > min(MAX_LEVERAGE, 1 / k) + _ROUNDING:
         raise DisclosureRefused("LEVERAGE", "Too few subjects, or events, have too much influence on the model.")
 
 
-def _require_spread(column: Floats, event: Bools, strata: Integers, k: int) -> None:
-    """Require k rows that the column tells from others of their stratum, with the event and without."""
+def _require_spread(levels: Floats, codes: Integers, event: Bools, strata: Integers, k: int) -> None:
+    """Require k rows that the column tells from others of their stratum, with the event and without.
+
+    The column is ``levels[codes]``; levels rise.
+    """
     minority, outcomes = 0, np.zeros(2, dtype=int)  # outcomes: without the event, with it
-    for stratum in np.unique(strata):
-        values, had = column[strata == stratum], event[strata == stratum].astype(int)
-        levels, counts = np.unique(values, return_counts=True)
-        away, above = values != levels[counts.argmax()], values > values.mean()
-        smaller = np.minimum(np.bincount(had[above], minlength=2), np.bincount(had[~above], minlength=2))
-        minority += int(np.count_nonzero(away))
+    for stratum in np.flatnonzero(np.bincount(strata)):
+        inside = strata == stratum
+        had = np.bincount(2 * codes[inside] + event[inside], minlength=2 * len(levels)).reshape(-1, 2)
+        rows = had.sum(axis=1)
+        away, above = np.arange(len(levels)) != rows.argmax(), levels > levels @ rows / rows.sum()
+        smaller = np.minimum(had[above].sum(axis=0), had[~above].sum(axis=0))
+        minority += int(rows[away].sum())
         # Of a score with few patients at one end, too few of these may lack the event in honest data, so those without
         # are counted away from the mode. Those with the event away from it are at least as many as on the smaller side.
-        outcomes += smaller if len(levels) <= _TWO_VALUES else (np.count_nonzero(had[away] == 0), smaller[1])
+        two = np.count_nonzero(rows) <= _TWO_VALUES
+        outcomes += smaller if two else (had[away, 0].sum(), smaller[1])
     if minority < k:
         raise DisclosureRefused("COLUMN_MINORITY", "A column singles out too few subjects.")
     if min(outcomes) < k:

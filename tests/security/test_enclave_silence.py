@@ -122,14 +122,14 @@ def environment():
     return {"LANG": "C.UTF-8", "PATH": os.defpath} | kept
 
 
-def start(folder, *command):
+def start(folder, *command, **more):
     return subprocess.Popen(
         [sys.executable, "-I", *command],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=folder,
-        env=environment(),
+        env=environment() | more,
     )
 
 
@@ -192,6 +192,20 @@ def test_a_signal_after_keys_brings_out_no_traceback(host, tmp_path, number):
     assert status != 0
     assert (out, err) == (b"", b"")
     assert host.results == []
+
+
+def test_an_enclave_computes_in_one_thread_whatever_its_host_sets(host, tmp_path):
+    """So sums are in one order, and the same data give the same bits on every machine."""
+    running, threads = [], []
+
+    def lie(asked, honest):
+        threads.append(len(list((Path("/proc") / str(running[0].pid) / "task").iterdir())))
+        return honest()
+
+    host.lies["commit"] = lie
+    running.append(start(tmp_path, "-m", "enclave", OPENBLAS_NUM_THREADS="2", OMP_NUM_THREADS="2"))
+    assert finish(running[0], launch_line(host)) == (0, b"", b"")
+    assert threads == [1]
 
 
 def test_arguments_environment_and_files_of_an_enclave_hold_no_secret(host, tmp_path):

@@ -276,5 +276,13 @@ def test_maximum_leverage_with_a_redundant_column():
     assert maximum_leverage(twice) == pytest.approx(maximum_leverage(made.matrix), rel=1e-9)
 
 
+def test_maximum_leverage_within_strata_is_that_of_a_hat_matrix_without_their_means():
+    made, strata = design(n=40, columns=[noise(40), noise(40, 2)]), np.arange(40) % 3 * 2
+    own = (strata[:, None] == np.unique(strata)).astype(float)
+    within = made.matrix - own @ np.linalg.pinv(own) @ made.matrix
+    hat = within @ np.linalg.pinv(within)
+    assert maximum_leverage(made.matrix, strata) == pytest.approx(np.diag(hat).max() + 1 / 40, rel=1e-12)
+
+
 def test_maximum_leverage_of_a_constant_column():
     assert maximum_leverage(np.ones((10, 1))) == pytest.approx(0.1)
