@@ -4,9 +4,13 @@
 Type       Columns
 ========== ====================================================================================================
 counts     label, count (pandas ``Int64``, missing where suppressed)
-regression term, coefficient, standard_error, hazard_ratio*, lower_95*, upper_95*, p (text: a number or ``<0.001``)
+regression term, coefficient, standard_error, hazard_ratio* or odds_ratio*, lower_95*, upper_95*, p (text: a number or
+           ``<0.001``); of a difference the bounds only
 test       test, statistic, df, p
 survival   group, time, survival, at_risk
+means      cell, subjects, mean, sd (missing where suppressed)
+metrics    figure, value, lower_95, upper_95 (missing where suppressed)
+hits       variant (its place in the catalogue, from 0), effect, log10p (minus the logarithm of p)
 refused    refusal
 ========== ====================================================================================================
 
@@ -16,12 +20,18 @@ exp(b + 1.96 se).
 
 import math
 from dataclasses import dataclass
+from functools import singledispatch
 from statistics import NormalDist
+from typing import Any
 
 import pandas as pd
 
 from protocol.documents.outputs import (
     CountTable,
+    Effect,
+    Hits,
+    Means,
+    Metrics,
     Refusal,
     Regression,
     ReleasedOutput,
@@ -32,55 +42,87 @@ from protocol.documents.outputs import (
 from protocol.documents.study import ContractOutput
 from sealroom.labels import spoken
 
-__all__ = ["Interval", "frame_of", "interval_of", "ratio_text", "text_frame_of"]
+__all__ = ["Interval", "difference_text", "frame_of", "interval_of", "ratio_text", "text_frame_of"]
 
 Z_95 = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A ratio (hazard or odds) with its 95 % Wald interval."""
+    """A ratio (hazard or odds), or a difference, with its 95 % Wald interval."""
 
     ratio: float
     lower: float
     upper: float
 
 
-def interval_of(term: Term) -> Interval:
-    """Exponentiate a released coefficient b with standard error s: exp(b), exp(b - 1.96 s), exp(b + 1.96 s).
+def interval_of(term: Term, effect: Effect) -> Interval:
+    """Return b, b - 1.96 s, b + 1.96 s of a released coefficient b with standard error s; of ratios, exponentiated.
 
     Values beyond floating point are infinity, not an error.
     """
     coefficient, error = float(term.coefficient), float(term.standard_error)
-    return Interval(_exp(coefficient), _exp(coefficient - Z_95 * error), _exp(coefficient + Z_95 * error))
+    scale = float if effect == "difference" else _exp
+    return Interval(scale(coefficient), scale(coefficient - Z_95 * error), scale(coefficient + Z_95 * error))
 
 
 def frame_of(released: ReleasedOutput, agreed: ContractOutput) -> pd.DataFrame:
     """Return an output as a table; ``agreed`` is the contract's entry, whose labels it is read with."""
-    labels, value = agreed.labels, released.value
-    match value:
-        case CountTable():
-            return pd.DataFrame(
-                {
-                    "label": [labels[cell.label] for cell in value.cells],
-                    "count": pd.array([cell.count for cell in value.cells], dtype="Int64"),
-                }
-            )
-        case Regression():
-            return _regression(value, labels)
-        case TestStatistic():
-            return pd.DataFrame(
-                {
-                    "test": [labels[value.label]],
-                    "statistic": [float(value.statistic)],
-                    "df": [value.df],
-                    "p": [value.p],
-                }
-            )
-        case SurvivalCurve():
-            return _survival(value, labels)
-        case Refusal():
-            return pd.DataFrame({"refusal": [value.refusal]})
+    return pd.DataFrame(_columns(released.value, agreed.labels))
+
+
+@singledispatch
+def _columns(value: object, labels: tuple[str, ...]) -> dict[str, Any]:
+    raise TypeError(type(value), labels)
+
+
+@_columns.register
+def _(value: Refusal, labels: tuple[str, ...]) -> dict[str, Any]:
+    del labels
+    return {"refusal": [value.refusal]}
+
+
+@_columns.register
+def _(value: CountTable, labels: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "label": [labels[cell.label] for cell in value.cells],
+        "count": pd.array([cell.count for cell in value.cells], dtype="Int64"),
+    }
+
+
+@_columns.register
+def _(value: TestStatistic, labels: tuple[str, ...]) -> dict[str, Any]:
+    return {"test": [labels[value.label]], "statistic": [float(value.statistic)], "df": [value.df], "p": [value.p]}
+
+
+@_columns.register
+def _(value: Means, labels: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "cell": [labels[cell.label] for cell in value.cells],
+        "subjects": pd.array([cell.subjects for cell in value.cells], dtype="Int64"),
+        "mean": [_number(cell.mean) for cell in value.cells],
+        "sd": [_number(cell.sd) for cell in value.cells],
+    }
+
+
+@_columns.register
+def _(value: Metrics, labels: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "figure": [labels[entry.label] for entry in value.entries],
+        "value": [_number(entry.value) for entry in value.entries],
+        "lower_95": [_number(entry.lower) for entry in value.entries],
+        "upper_95": [_number(entry.upper) for entry in value.entries],
+    }
+
+
+@_columns.register
+def _(value: Hits, labels: tuple[str, ...]) -> dict[str, Any]:
+    del labels
+    return {
+        "variant": [hit.variant for hit in value.entries],
+        "effect": [float(hit.effect) for hit in value.entries],
+        "log10p": [hit.log10p for hit in value.entries],
+    }
 
 
 def text_frame_of(released: ReleasedOutput, agreed: ContractOutput) -> pd.DataFrame:
@@ -88,7 +130,12 @@ def text_frame_of(released: ReleasedOutput, agreed: ContractOutput) -> pd.DataFr
     frame, value = frame_of(released, agreed.model_copy(update={"labels": spoken(agreed.labels)})), released.value
     match value:
         case Regression():
-            ratios = {name: frame[name].map(ratio_text) for name in ("hazard_ratio", "lower_95", "upper_95")}
+            written = difference_text if value.effect == "difference" else ratio_text
+            ratios = {
+                name: frame[name].map(written)
+                for name in ("hazard_ratio", "odds_ratio", "lower_95", "upper_95")
+                if name in frame
+            }
             frame = frame.assign(
                 coefficient=[term.coefficient for term in value.terms],
                 standard_error=[term.standard_error for term in value.terms],
@@ -98,6 +145,18 @@ def text_frame_of(released: ReleasedOutput, agreed: ContractOutput) -> pd.DataFr
             frame = frame.assign(statistic=value.statistic)
         case SurvivalCurve():
             frame = frame.assign(survival=[point.survival for group in value.groups for point in group.points])
+        case Means():
+            frame = frame.assign(
+                mean=[cell.mean or "" for cell in value.cells], sd=[cell.sd or "" for cell in value.cells]
+            )
+        case Metrics():
+            frame = frame.assign(
+                value=[entry.value or "" for entry in value.entries],
+                lower_95=[entry.lower or "" for entry in value.entries],
+                upper_95=[entry.upper or "" for entry in value.entries],
+            )
+        case Hits():
+            frame = frame.assign(effect=[hit.effect for hit in value.entries])
         case CountTable() | Refusal():
             pass
     return frame
@@ -112,31 +171,39 @@ def ratio_text(value: float) -> str:
     return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}"
 
 
-def _regression(value: Regression, labels: tuple[str, ...]) -> pd.DataFrame:
-    intervals = [interval_of(term) for term in value.terms]
-    return pd.DataFrame(
-        {
-            "term": [labels[term.label] for term in value.terms],
-            "coefficient": [float(term.coefficient) for term in value.terms],
-            "standard_error": [float(term.standard_error) for term in value.terms],
-            "hazard_ratio": [interval.ratio for interval in intervals],
-            "lower_95": [interval.lower for interval in intervals],
-            "upper_95": [interval.upper for interval in intervals],
-            "p": [term.p for term in value.terms],
-        }
-    )
+def difference_text(value: float) -> str:
+    """Write a difference to three significant digits."""
+    return f"{value:.3g}"
 
 
-def _survival(value: SurvivalCurve, labels: tuple[str, ...]) -> pd.DataFrame:
+@_columns.register
+def _(value: Regression, labels: tuple[str, ...]) -> dict[str, Any]:
+    intervals = [interval_of(term, value.effect) for term in value.terms]
+    ratios = {value.effect.replace(" ", "_"): [interval.ratio for interval in intervals]}
+    return {
+        "term": [labels[term.label] for term in value.terms],
+        "coefficient": [float(term.coefficient) for term in value.terms],
+        "standard_error": [float(term.standard_error) for term in value.terms],
+        **({} if value.effect == "difference" else ratios),
+        "lower_95": [interval.lower for interval in intervals],
+        "upper_95": [interval.upper for interval in intervals],
+        "p": [term.p for term in value.terms],
+    }
+
+
+@_columns.register
+def _(value: SurvivalCurve, labels: tuple[str, ...]) -> dict[str, Any]:
     rows = [(group.label, point) for group in value.groups for point in group.points]
-    return pd.DataFrame(
-        {
-            "group": [labels[group] for group, _ in rows],
-            "time": [labels[point.label] for _, point in rows],
-            "survival": [float(point.survival) for _, point in rows],
-            "at_risk": [point.at_risk for _, point in rows],
-        }
-    )
+    return {
+        "group": [labels[group] for group, _ in rows],
+        "time": [labels[point.label] for _, point in rows],
+        "survival": [float(point.survival) for _, point in rows],
+        "at_risk": [point.at_risk for _, point in rows],
+    }
+
+
+def _number(text: str | None) -> float:
+    return math.nan if text is None else float(text)
 
 
 def _exp(exponent: float) -> float:

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from protocol.documents.dataset import TableSchema
-from protocol.documents.study import Parameter, Recipe
+from protocol.documents.dataset import DatasetSchema
+from protocol.documents.study import Mappings, Parameter, Recipe
 from protocol.errors import AnalysisError
 from protocol.types import Document, Name, Text
 from sealroom.local_enclave import Plan, describe_analyses, plan
@@ -26,6 +26,7 @@ class RecipeDraft(Document):
     title: Text
     analysis: Name
     slots: Annotated[tuple[Name, ...], Field(min_length=1, max_length=50)]
+    mappings: Annotated[Mappings, Field(default_factory=dict)]
     parameters: Annotated[dict[Name, Parameter], Field(max_length=50)]
     outputs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=50)]
 
@@ -41,7 +42,7 @@ def sign_ready(draft: RecipeDraft, *, author: str, analyst: str) -> Recipe:
     return typed(Recipe, fields, where="recipe")
 
 
-def check_recipe(draft: RecipeDraft, tables: Mapping[str, TableSchema]) -> Plan:
+def check_recipe(draft: RecipeDraft, datasets: Mapping[str, DatasetSchema]) -> Plan:
     """Plan a recipe on the schemas of its slots.
 
     Raises
@@ -49,13 +50,13 @@ def check_recipe(draft: RecipeDraft, tables: Mapping[str, TableSchema]) -> Plan:
     AnalysisError
         ``SLOTS`` where slots and datasets do not match, and whatever the analysis finds in the schemas.
     """
-    if set(tables) != set(draft.slots):
+    if set(datasets) != set(draft.slots):
         raise AnalysisError(
             "SLOTS",
-            f"The recipe's slots are {', '.join(draft.slots)}; datasets were given for {', '.join(tables) or 'none'}.",
+            f"The recipe's slots are {', '.join(draft.slots)}; datasets came for {', '.join(datasets) or 'none'}.",
         )
-    in_order = {slot: tables[slot] for slot in draft.slots}
-    return plan(draft.analysis, draft.parameters, draft.outputs, in_order)
+    in_order = {slot: datasets[slot] for slot in draft.slots}
+    return plan(draft.analysis, draft.parameters, draft.outputs, in_order, draft.mappings)
 
 
 def analysis_named(name: str) -> dict[str, Any]:

@@ -84,6 +84,12 @@ def _require_labels(released: ReleasedOutput, known: int) -> None:
         case "survival":
             labels = [group.label for group in released.value.groups]
             labels += [point.label for group in released.value.groups for point in group.points]
+        case "means":
+            labels = [cell.label for cell in released.value.cells]
+        case "metrics":
+            labels = [entry.label for entry in released.value.entries]
+        case "hits":
+            labels = [released.value.label]
         case "refused":
             labels = []
     if any(label >= known for label in labels):

@@ -73,11 +73,11 @@ def judge_study(pack: StudyPack, trust: Trust, *, own_root: str, current: bool) 
 
 def _require_plan(study: Study) -> dict[str, str]:
     recipe, contract = study.recipe.document, study.contract.document
-    tables = {
-        binding.slot: manifest.document.table
+    datasets = {
+        binding.slot: manifest.document.described
         for binding, manifest in zip(contract.datasets, study.manifests, strict=True)
     }
-    planned = plan(recipe.analysis, recipe.parameters, recipe.outputs, tables)
+    planned = plan(recipe.analysis, recipe.parameters, recipe.outputs, datasets, recipe.mappings)
     found = [(output.output, output.type, output.labels) for output in contract.outputs]
     wanted = [(output.output, output.type, output.labels) for output in planned.outputs]
     if found != wanted or contract.profile != planned.profile:
@@ -86,6 +86,12 @@ def _require_plan(study: Study) -> dict[str, str]:
             f"The contract's outputs are not those that {recipe.analysis}, as installed here, would release. "
             "Ask the proposer which version it was planned with.",
         )
+    owners = {binding.slot: binding.owner for binding in contract.datasets}
+    for output, agreed in zip(planned.outputs, contract.outputs, strict=True):
+        only = output.only(owners)
+        if only is not None and {recipient.institution for recipient in agreed.recipients} != {only}:
+            short = study.institutions[only].document.short
+            raise AnalysisError("RECIPIENTS", f"{output.output} is about {short}'s data and may go to {short} alone.")
     return {output.output: output.reveals for output in planned.outputs}
 
 

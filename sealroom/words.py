@@ -1,6 +1,6 @@
 """A contract in plain words: who learns what, from which data, on which terms."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from protocol.documents.institution import Institution
@@ -18,31 +18,42 @@ NOT_BUILT = (
 )
 
 
+_LEAVES_AS: Mapping[OutputType, str] = {
+    "counts": (
+        "counts of fewer than {k} subjects, zeros too, are left out; the others are rounded to {base}; the whole table "
+        "is refused if another output would tell what was left out"
+    ),
+    "regression": (
+        "coefficients and standard errors to 4 significant digits, p to 2; subjects and events rounded to {base}; "
+        "refused with too many parameters, or if fewer than {k} subjects with the event or fewer than {k} without it "
+        "differ in a column, or if fewer than {k} could decide a coefficient"
+    ),
+    "test": (
+        "one statistic to 4 significant digits, p to 2; refused if in any group fewer than {k} subjects have the event "
+        "or fewer than {k} have not"
+    ),
+    "survival": (
+        "survival to 2 decimals at the agreed times only, numbers at risk rounded; a time is left out if since the one "
+        "before it fewer than {k} had the event; ends where fewer than {k} remain"
+    ),
+    "means": (
+        "means and standard deviations to 3 significant digits, subjects rounded to {base}; a cell is left out if "
+        "fewer than {k} subjects, or mostly one or two of them, stand behind it"
+    ),
+    "metrics": (
+        "figures of a model's performance with their intervals to 3 significant digits; refused if it was tested on "
+        "fewer than {k} subjects or 10 events"
+    ),
+    "hits": (
+        "the strongest variants only, by their places in the catalogue: effects to 2 digits, of p the power of ten; no "
+        "frequencies; refused if whoever has a person's genotype could tell from them that the person took part"
+    ),
+}
+
+
 def released_as(kind: OutputType, preset: GatePreset) -> str:
     """Say how an output of this type is rounded and suppressed under a preset."""
-    k = preset.k
-    match kind:
-        case "counts":
-            return (
-                f"counts of fewer than {k} subjects, zeros too, are left out; the others are rounded to {preset.base}; "
-                "the whole table is refused if another output would tell what was left out"
-            )
-        case "regression":
-            return (
-                "coefficients and standard errors to 4 significant digits, p to 2; subjects and events rounded to "
-                f"{preset.base}; refused with too many parameters, or if fewer than {k} subjects with the event or "
-                f"fewer than {k} without it differ in a column, or if fewer than {k} could decide a coefficient"
-            )
-        case "test":
-            return (
-                "one statistic to 4 significant digits, p to 2; refused if in any group fewer than "
-                f"{k} subjects have the event or fewer than {k} have not"
-            )
-        case "survival":
-            return (
-                "survival to 2 decimals at the agreed times only, numbers at risk rounded; a time is left out if since "
-                f"the one before it fewer than {k} had the event; ends where fewer than {k} remain"
-            )
+    return _LEAVES_AS[kind].format(k=preset.k, base=preset.base)
 
 
 def contract_words(judged: Judged) -> str:

@@ -245,7 +245,7 @@ class World(Planting, Stored):
             secret.chmod(0o600)
         words = ["broker", "serve", "--data", str(self.broker_data), "--port", str(self._ports["broker"])]
         words += ["--public-url", self.partners.url, "--lease-seconds", str(LEASE_SECONDS)]
-        words += ["--appraisal-policy", str(PROJECT / "manifests" / "clinical" / "appraisal.simulated.toml")]
+        words += ["--appraisal-policy", str(PROJECT / "manifests" / "appraisal.simulated.toml")]
         words += ["--hardware-root", str(self.operator / "platform-root.pem"), "--passphrase-file", str(secret)]
         return words
 
@@ -269,7 +269,7 @@ class World(Planting, Stored):
         shutil.copy(PROJECT / "requirements.lock", self.files)
 
     def _hand_over(self) -> None:
-        shutil.copy(PROJECT / "manifests" / "clinical" / "appraisal.simulated.toml", self.operator / "appraisal.toml")
+        shutil.copy(PROJECT / "manifests" / "appraisal.simulated.toml", self.operator / "appraisal.toml")
         (self.operator / "custodian.json").write_bytes(_get(self.partners.url + "/v1/custodian"))
         self.measurement = self.measure()
 

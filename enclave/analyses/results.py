@@ -9,7 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from enclave.analyses.arrays import Bools, Floats, Integers
+from protocol.documents.outputs import Effect
 from protocol.types import Key
 
 __all__ = [
@@ -18,6 +22,12 @@ __all__ = [
     "RawCounts",
     "RawCurve",
     "RawGroup",
+    "RawHit",
+    "RawHits",
+    "RawMean",
+    "RawMeans",
+    "RawMetric",
+    "RawMetrics",
     "RawPoint",
     "RawRegression",
     "RawResult",
@@ -115,6 +125,8 @@ class RawRegression:
     terms: tuple[RawTerm, ...]
     log_likelihood: tuple[float, float]
     design: Design
+    effect: Effect = "hazard ratio"
+    penalised: bool = False
     type: Literal["regression"] = field(default="regression", init=False)
 
     @property
@@ -186,6 +198,100 @@ class RawSurvival:
         return tuple(curve.label for curve in self.curves) + self.grid
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RawMean:
+    """The values behind one mean, one for each subject: the gate takes mean, deviation and counts from them.
+
+    ``values``: float, shape (n,), nothing missing, n may be 0. ``owners``: int, shape (n,), index into ``owner_keys``.
+    """
+
+    label: str
+    values: Floats
+    owners: Integers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawMeans:
+    """A table of means, its cells in the order of the labels."""
+
+    cells: tuple[RawMean, ...]
+    owner_keys: tuple[Key, ...]
+    type: Literal["means"] = field(default="means", init=False)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The dictionary that the contract must hold."""
+        return tuple(cell.label for cell in self.cells)
+
+
+@dataclass(frozen=True, slots=True)
+class RawMetric:
+    """One figure with its 95 % interval, and whom it rests on: ``support``, and ``events`` of them (None: a number)."""
+
+    label: str
+    value: float
+    lower: float
+    upper: float
+    support: Support
+    events: Support | None
+
+
+@dataclass(frozen=True, slots=True)
+class RawMetrics:
+    """How a model did on a test set: all its subjects and events, and each figure with those that it rests on."""
+
+    entries: tuple[RawMetric, ...]
+    subjects: Support
+    events: Support | None
+    type: Literal["metrics"] = field(default="metrics", init=False)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The dictionary that the contract must hold."""
+        return tuple(entry.label for entry in self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class RawHit:
+    """A variant of a scan: its place in the catalogue, effect of one copy of the first allele, standard error, p."""
+
+    variant: int
+    effect: float
+    standard_error: float
+    p: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawHits:
+    """The strongest variants of a scan, in the catalogue's order, with what the gate judges them by.
+
+    Parameters
+    ----------
+    dosages
+        uint8, shape (n, m): copies of the first allele of each hit, 255 where missing.
+    outcome
+        float, shape (n,): the trait after covariates were taken out.
+    owners
+        int, shape (n,): index into ``owner_keys``.
+    parameters
+        Of the model without the variant, the intercepts included.
+    """
+
+    label: str
+    entries: tuple[RawHit, ...]
+    dosages: NDArray[np.uint8]
+    outcome: Floats
+    owners: Integers
+    owner_keys: tuple[Key, ...]
+    parameters: int
+    type: Literal["hits"] = field(default="hits", init=False)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The dictionary that the contract must hold."""
+        return (self.label,)
+
+
 @dataclass(frozen=True, slots=True)
 class Unavailable:
     """An output that could not be computed. ``code`` is an AnalysisError's, or ``INTERNAL``; it stays inside."""
@@ -194,4 +300,4 @@ class Unavailable:
     type: Literal["unavailable"] = field(default="unavailable", init=False)
 
 
-RawResult: TypeAlias = RawCounts | RawRegression | RawTest | RawSurvival | Unavailable
+RawResult: TypeAlias = RawCounts | RawRegression | RawTest | RawSurvival | RawMeans | RawMetrics | RawHits | Unavailable

@@ -8,7 +8,7 @@ contract's dictionary in its order, everything else is dropped.
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from enclave.analyses.results import RawCounts, RawRegression, RawResult, RawTest, Unavailable
+from enclave.analyses.results import RawCounts, RawRegression, RawResult, RawSurvival, RawTest, Unavailable
 from enclave.disclosure.counts import release_counts
 from enclave.disclosure.linkage import refuse_linked
 from enclave.disclosure.regression import release_regression
@@ -95,4 +95,6 @@ def _judge(raw: RawResult, output: ContractOutput, preset: Preset, owners: Seque
             return release_regression(raw, rules, against)
         case RawTest():
             return release_statistic(raw, rules, against)
-    return release_survival(raw, rules, against)
+        case RawSurvival():
+            return release_survival(raw, rules, against)
+    raise DisclosureRefused("LABELS", f"The gate has no rule for results of type {raw.type}.")

@@ -83,7 +83,7 @@ def check(
     draft = load_recipe(recipe)
     with open_client(home, passphrase_file, as_member) as client:
         manifests = client.datasets_for(dataset)
-    planned = check_recipe(draft, {slot: manifest.document.table for slot, manifest in manifests.items()})
+    planned = check_recipe(draft, {slot: manifest.document.described for slot, manifest in manifests.items()})
     if as_json:
         print_json(planned.model_dump(mode="json"))
     else:

@@ -37,7 +37,7 @@ def open_stage(folder: Path, host_arguments: Sequence[str] = ()) -> Iterator[Sta
 
     operator = folder / "operator"
     operator.mkdir()
-    shutil.copyfile(manifests_folder() / "clinical" / "appraisal.simulated.toml", operator / "appraisal.toml")
+    shutil.copyfile(manifests_folder() / "appraisal.simulated.toml", operator / "appraisal.toml")
     write_secret(operator / "custodian-passphrase", secrets.token_urlsafe(24))
     with ExitStack() as stack:
         stack.enter_context(_stopped_by_sigterm())

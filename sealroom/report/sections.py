@@ -7,6 +7,9 @@ from markupsafe import Markup
 
 from protocol.documents.outputs import (
     CountTable,
+    Hits,
+    Means,
+    Metrics,
     Output,
     Refusal,
     Regression,
@@ -16,7 +19,7 @@ from protocol.documents.outputs import (
 )
 from protocol.documents.study import ContractOutput
 from protocol.presets import GatePreset
-from sealroom.frames import interval_of, ratio_text
+from sealroom.frames import interval_of, ratio_text, text_frame_of
 from sealroom.labels import spoken
 from sealroom.report.facts import Table
 from sealroom.report.forest import ForestRow, forest_plot
@@ -38,6 +41,9 @@ ROUNDING = {
     "counts": "Each subject counts once; counts are rounded to multiples of {base}; totals are sums of what is shown.",
     "regression": "Coefficients and standard errors have 4 significant digits; subjects and events are rounded to 5.",
     "test": "The statistic has 4 significant digits; p values have 2, or read <0.001.",
+    "means": "Means and standard deviations have 3 significant digits; subjects are rounded to multiples of {base}.",
+    "metrics": "Figures and intervals have 3 significant digits.",
+    "hits": "Effects have 2 significant digits; of p only its power of ten is told.",
     "survival": "Survival has 2 decimals, at declared times only; numbers at risk are middles of steps of 6.",
 }
 
@@ -78,6 +84,8 @@ def _laid_out(value: Output, agreed: ContractOutput, preset: GatePreset, prefix:
             return Section(agreed.output, "Test", "", table, notes=(rounding,))
         case CountTable():
             return _counts(value, agreed, preset.k, rounding)
+        case Means() | Metrics() | Hits():
+            return _as_table(value, agreed, rounding)
         case Refusal():
             return Section(
                 agreed.output,
@@ -88,10 +96,18 @@ def _laid_out(value: Output, agreed: ContractOutput, preset: GatePreset, prefix:
             )
 
 
+def _as_table(value: Means | Metrics | Hits, agreed: ContractOutput, rounding: str) -> Section:
+    frame = text_frame_of(ReleasedOutput(output=agreed.output, value=value), agreed)
+    written = frame.astype(str).replace("", "suppressed")
+    rows = tuple(tuple(row) for row in written.itertuples(index=False))
+    table = Table(tuple(frame.columns), rows, frozenset(range(1, len(frame.columns))))
+    return Section(agreed.output, agreed.type.title(), "", table, notes=(rounding,))
+
+
 def _regression(value: Regression, agreed: ContractOutput, rounding: str, prefix: str) -> Section:
     rows, forest = [], []
     for term in value.terms:
-        label, interval = agreed.labels[term.label], interval_of(term)
+        label, interval = agreed.labels[term.label], interval_of(term, value.effect)
         bounds = f"{ratio_text(interval.lower)} to {ratio_text(interval.upper)}"
         rows.append((label, term.coefficient, term.standard_error, ratio_text(interval.ratio), bounds, term.p))
         forest.append(ForestRow(label, interval))

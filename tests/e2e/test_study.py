@@ -118,7 +118,7 @@ def other_world(folder):
     keys = desk.folder / "custodian.json"
     keys.write_bytes(canonical_bytes(factories.CustodianPair().keys.model_dump(mode="json")))
     desk.run("trust", "add-custodian", keys, "--compared")
-    desk.run("trust", "set-policy", PROJECT / "manifests" / "clinical" / "appraisal.simulated.toml")
+    desk.run("trust", "set-policy", PROJECT / "manifests" / "appraisal.simulated.toml")
     desk.run("trust", "add-measurement", "clinical", "ab" * 32, "--compared")
     return desk.home / "trust.toml"
 

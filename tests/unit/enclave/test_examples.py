@@ -6,9 +6,9 @@ import importlib
 import pytest
 
 MODULES = {
-    "enclave.analyses.survival.cox": 1,
-    "enclave.analyses.survival.kaplan_meier": 1,
-    "enclave.analyses.survival.logrank": 1,
+    "enclave.analyses.clinical.survival.cox": 1,
+    "enclave.analyses.clinical.survival.kaplan_meier": 1,
+    "enclave.analyses.clinical.survival.logrank": 1,
     "enclave.disclosure.rounding": 2,
 }
 

@@ -5,18 +5,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from enclave.analyses.arrays import Bools, Floats
-from enclave.analyses.base import Analysis, Plan
+from enclave.analyses.base import Analysis, Inputs, Plan
+from enclave.analyses.clinical.survival.cox import fit_cox
+from enclave.analyses.clinical.survival.descriptor import DESCRIPTOR, MAX_DAYS, MOST_GROUPS
+from enclave.analyses.clinical.survival.kaplan_meier import estimate_curve
+from enclave.analyses.clinical.survival.logrank import compare_survival
 from enclave.analyses.columns import require_column, require_days, require_distinct, require_level
 from enclave.analyses.design import code_columns, term_labels
 from enclave.analyses.parameters import names, text, wholes
 from enclave.analyses.pooling import Pooled, pool_subjects
 from enclave.analyses.results import RawCell, RawCounts, RawRegression, RawResult, RawSurvival, RawTest
-from enclave.analyses.survival.cox import fit_cox
-from enclave.analyses.survival.descriptor import DESCRIPTOR, MAX_DAYS, MOST_GROUPS
-from enclave.analyses.survival.kaplan_meier import estimate_curve
-from enclave.analyses.survival.logrank import compare_survival
-from enclave.ingest import Cohort
-from protocol.documents.dataset import Column, TableSchema
+from protocol.documents.dataset import Column, DatasetSchema
 from protocol.documents.study import Parameter
 from protocol.errors import AnalysisError
 from protocol.types import Name
@@ -65,10 +64,10 @@ class Survival(Analysis[SurvivalData]):
     descriptor = DESCRIPTOR
 
     def label(
-        self, parameters: Mapping[Name, Parameter], outputs: Sequence[Name], tables: Mapping[Name, TableSchema]
+        self, parameters: Mapping[Name, Parameter], outputs: Sequence[Name], datasets: Mapping[Name, DatasetSchema]
     ) -> Mapping[Name, tuple[str, ...]]:
         """Check columns, levels and grid; see ``Analysis.label``."""
-        roles = _roles(parameters, tables)
+        roles = _roles(parameters, datasets)
         _require_grid(roles.grid)
         labels: dict[Name, tuple[str, ...]] = {}
         for output in outputs:
@@ -83,7 +82,7 @@ class Survival(Analysis[SurvivalData]):
                     labels[output] = roles.cells
         return labels
 
-    def pool(self, plan: Plan, cohorts: Sequence[Cohort]) -> SurvivalData:
+    def pool(self, plan: Plan, inputs: Inputs) -> SurvivalData:
         """Join the cohorts.
 
         Raises
@@ -91,9 +90,9 @@ class Survival(Analysis[SurvivalData]):
         AnalysisError
             ``SUBJECT_TWICE``; ``TIME_RANGE`` where a time is negative or beyond ``MAX_DAYS``.
         """
-        roles = _roles(plan.parameters, {cohort.slot: cohort.schema for cohort in cohorts})
+        roles = _roles(plan.parameters, inputs.datasets)
         columns = [roles.time, roles.event, *roles.covariates, *([roles.group] if roles.group else [])]
-        pooled = pool_subjects(cohorts, list(dict.fromkeys(column.name for column in columns)))
+        pooled = pool_subjects(inputs.cohorts, list(dict.fromkeys(column.name for column in columns)))
         time = pooled.frame[roles.time.name]
         if not (time.isna() | time.between(0, MAX_DAYS)).all():
             raise AnalysisError("TIME_RANGE", f"A time is negative or beyond {MAX_DAYS} days.")
@@ -113,29 +112,29 @@ class Survival(Analysis[SurvivalData]):
                 return _subjects(data)
 
 
-def _roles(parameters: Mapping[Name, Parameter], tables: Mapping[Name, TableSchema]) -> Roles:
+def _roles(parameters: Mapping[Name, Parameter], datasets: Mapping[Name, DatasetSchema]) -> Roles:
     time, event, covariates = text(parameters, "time"), text(parameters, "event"), names(parameters, "covariates")
     group = text(parameters, "group") if "group" in parameters else None
     require_distinct({"time": [time], "event": [event], "a covariate": covariates})
     require_distinct({"time": [time], "event": [event], "group": [group] if group else []})
-    time_column = require_column(tables, time, ("integer", "decimal"), "time")
+    time_column = require_column(datasets, time, ("integer", "decimal"), "time")
     require_days(time_column, "time")
-    event_column = require_column(tables, event, ("integer", "category"), "event")
+    event_column = require_column(datasets, event, ("integer", "category"), "event")
     require_level(event_column, parameters["event_level"], "event")
     return Roles(
         time=time_column,
         event=event_column,
         event_level=parameters["event_level"],
         covariates=tuple(
-            require_column(tables, name, ("integer", "decimal", "category"), "covariates") for name in covariates
+            require_column(datasets, name, ("integer", "decimal", "category"), "covariates") for name in covariates
         ),
-        group=_group(tables, group) if group else None,
+        group=_group(datasets, group) if group else None,
         grid=wholes(parameters, "grid"),
     )
 
 
-def _group(tables: Mapping[Name, TableSchema], name: str) -> Column:
-    column = require_column(tables, name, ("category",), "group")
+def _group(datasets: Mapping[Name, DatasetSchema], name: str) -> Column:
+    column = require_column(datasets, name, ("category",), "group")
     if not 1 < len(column.levels) <= MOST_GROUPS:
         raise AnalysisError("GROUPS", f"group: column {name} has {len(column.levels)} levels; 2 to {MOST_GROUPS} fit.")
     return column

@@ -1,0 +1,15 @@
+"""The discovery profile: compounds as fingerprints and descriptors, made at their owners'."""
+
+from typing import Final
+
+from enclave.profiles import Profile
+
+__all__ = ["PROFILE"]
+
+PROFILE: Final = Profile(
+    name="discovery",
+    listed=(),
+    libraries=("pandas",),
+    row_limit=2_000_000,
+    byte_limit=2**31,
+)
