@@ -238,11 +238,15 @@ class RawMetric:
 
 @dataclass(frozen=True, slots=True)
 class RawMetrics:
-    """How a model did on a test set: all its subjects and events, and each figure with those that it rests on."""
+    """How a model did on a test set: all its subjects and events, and each figure with those that it rests on.
+
+    ``clusters``: distinct scaffolds of compounds, owner by owner; None where subjects are people.
+    """
 
     entries: tuple[RawMetric, ...]
     subjects: Support
     events: Support | None
+    clusters: Support | None = None
     type: Literal["metrics"] = field(default="metrics", init=False)
 
     @property
