@@ -117,7 +117,7 @@ def _mapped_values(values: "pd.Series[Any]", mapping: ColumnMapping, column: Col
 
     if column.kind == "category":
         becomes = {item.code: item.level.code for item in mapping.levels}
-        dtype = pd.CategoricalDtype([level.code for level in column.levels])
+        dtype = pd.CategoricalDtype(pd.Index([level.code for level in column.levels], dtype=object))
         return (values.astype(object).map(becomes) if becomes else values).astype(dtype)
     absent = values.isin([float(number) for number in mapping.missing])
     return values.mask(absent, np.nan) * float(mapping.factor) + float(mapping.offset)
