@@ -232,7 +232,7 @@ def test_arguments_environment_and_files_of_an_enclave_hold_no_secret(host, tmp_
         return status, enclave.printed
 
     assert asyncio.run(run()) == (0, 0)
-    assert found["cmdline"].split(b"\0")[1:] == [b"-I", b"-m", b"enclave", b""]
+    assert found["cmdline"].split(b"\0")[1:] == [b"-I", b"-m", b"enclave", b"clinical", b""]
     names = {pair.split(b"=")[0] for pair in found["environ"].split(b"\0") if pair}
     assert names <= {b"LANG", b"PATH", b"LC_CTYPE"}
     for secret in (TOKEN, TICKET, *(dataset.data_key.hex() for dataset in host.study.datasets)):
