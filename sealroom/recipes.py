@@ -89,17 +89,26 @@ def recipe_example(descriptor: Mapping[str, Any]) -> str:
     lines += ["]", "", "[parameters]"]
     for parameter in descriptor["parameters"]:
         needed = "all outputs" if len(parameter["needed_by"]) == len(outputs) else ", ".join(parameter["needed_by"])
-        lines += _comment(f"{parameter['description']} ({parameter['kind']}; needed by {needed})")
-        lines += [f"{parameter['name']} = {_blank(parameter['kind'])}", ""]
+        lines += _comment(f"{parameter['description']} ({_kind(parameter)}; needed by {needed})")
+        lines += [f"{parameter['name']} = {_blank(parameter)}", ""]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def _blank(kind: str) -> str:
-    match kind:
+def _kind(parameter: Mapping[str, Any]) -> str:
+    choices = parameter.get("choices", ())
+    return f"of {', '.join(choices)}" if choices else parameter["kind"]
+
+
+def _blank(parameter: Mapping[str, Any]) -> str:
+    match kind := parameter["kind"]:
         case "columns":
             return '["a column", "another"]'
         case "whole numbers":
             return "[1, 2, 3]"
+        case "slots":
+            return '["a"]'
+        case "choices":
+            return json.dumps(list(parameter["choices"]), ensure_ascii=False)
         case "whole number":
             return "1"
         case _:
