@@ -23,7 +23,7 @@ from protocol.documents import Column, ContractOutput, Level, Recipient, TableSc
 from protocol.documents.dataset import DatasetSchema
 from protocol.layout import TableReader, write_table
 
-DATA = Path(__file__).resolve().parents[1] / "sealroom" / "demo" / "data" / "lung.csv"
+DATA = Path(__file__).resolve().parents[1] / "sealroom" / "demo" / "data" / "survival" / "lung.csv"
 OWNERS = {slot: hashlib.sha256(slot.encode()).hexdigest() for slot in "abcdefgh"}
 PARAMETERS = {
     "time": "time",

@@ -40,7 +40,7 @@ from protocol.documents.study import Approval, Contract, Revocation
 from protocol.dsse import Verified, load_document, sign
 from protocol.types import format_time
 from sealroom import Client
-from sealroom.demo.cut import PARTIES, cut_lung
+from sealroom.demo.lung import SURVIVAL, cut_lung
 from sealroom.keystore import Keystore, Passphrase
 from sealroom.listing import RunEntry
 
@@ -50,6 +50,7 @@ LEASE_SECONDS = 3.0
 SHOWN = ("cmdline", "environ")
 """What a process shows of itself to its own user."""
 ROLES = {"stew": "steward", "ann": "approver", "abe": "approver", "lea": "analyst"}
+PARTIES = SURVIVAL.parties
 SLOTS = [part for party in PARTIES for part in ("--dataset", f"{party}=lung-{party}")]
 
 
@@ -279,7 +280,7 @@ class World(Planting, Stored):
         for party, desk in self.desks.items():
             desk.folder.mkdir()
             (desk.folder / "passphrase").write_text(f"the passphrase of {party}, {secrets.token_urlsafe(18)}\n")
-            self.run(party, "institution", "init", "--short", party, "--name", PARTIES[party][0])
+            self.run(party, "institution", "init", "--short", party, "--name", PARTIES[party])
             for member, role in ROLES.items():
                 self.run(party, "member", "add", member, "--name", member.title(), "--role", role)
             self.run(
