@@ -1,7 +1,8 @@
 """The schema of a dataset as its owner writes it: TOML, one ``[[columns]]`` a column.
 
-A column may carry ``header``, the heading in the CSV file where that is not its name. Headings stay at the owner's;
-everything else is signed and shown to partners.
+A column may carry ``header``, the heading in the file where that is not its name. Before the columns may stand
+``left_out``, headings of the file that are not read, and ``molecules``, the heading of a column of SMILES. These three
+stay at the owner's; everything else is signed and shown to partners.
 """
 
 from collections.abc import Mapping
@@ -17,14 +18,20 @@ __all__ = ["OwnerSchema", "load_schema"]
 
 @dataclass(frozen=True, slots=True)
 class OwnerSchema:
-    """The schema to sign, and the heading under which each column stands in the owner's file."""
+    """The schema to sign, and how the owner's file is read.
+
+    ``headings`` has the heading under which each column stands there, ``left_out`` headings that are not read,
+    ``molecules`` the heading under which SMILES stand, where there is one.
+    """
 
     table: TableSchema
     headings: Mapping[str, str]
+    left_out: frozenset[str] = frozenset()
+    molecules: str | None = None
 
 
-def load_schema(path: Path) -> OwnerSchema:
-    """Read a schema.
+def load_schema(path: Path, molecules: str | None = None) -> OwnerSchema:
+    """Read a schema; ``molecules`` goes before what it says itself.
 
     Raises
     ------
@@ -33,6 +40,8 @@ def load_schema(path: Path) -> OwnerSchema:
         stands there twice.
     """
     content = read_toml(path)
+    left_out = _headings(content.pop("left_out", []), f"{path}: left_out")
+    named = _headings([content.pop("molecules")] if "molecules" in content else [], f"{path}: molecules")
     columns = content.get("columns")
     headings: dict[str, str] = {}
     if isinstance(columns, list):
@@ -42,4 +51,11 @@ def load_schema(path: Path) -> OwnerSchema:
                 if not isinstance(heading, str) or heading in headings.values():
                     raise DocumentError("SCHEMA_HEADER", f"{path}: column {name}: each header is a text of its own.")
                 headings[name] = heading
-    return OwnerSchema(typed(TableSchema, content, where=str(path)), headings)
+    table = typed(TableSchema, content, where=str(path))
+    return OwnerSchema(table, headings, frozenset(left_out), molecules or next(iter(named), None))
+
+
+def _headings(found: object, where: str) -> list[str]:
+    if not isinstance(found, list) or not all(isinstance(heading, str) and heading for heading in found):
+        raise DocumentError("SCHEMA_HEADER", f"{where}: wanted the text of headings.")
+    return found
