@@ -226,7 +226,12 @@ class RawMeans:
 
 @dataclass(frozen=True, slots=True)
 class RawMetric:
-    """One figure with its 95 % interval, and whom it rests on: ``support``, and ``events`` of them (None: a number)."""
+    """One figure with its 95 % interval, and whom it rests on: ``support``, and ``events`` of them (None: a number).
+
+    Figures of one ``part`` are over disjoint subjects that make up the test set: the bins of a calibration curve.
+    Figures of one ``step`` are over the same subjects, and the events of each are among those of the next: the
+    points of a ROC curve.
+    """
 
     label: str
     value: float
@@ -234,6 +239,8 @@ class RawMetric:
     upper: float
     support: Support
     events: Support | None
+    part: str = ""
+    step: str = ""
 
 
 @dataclass(frozen=True, slots=True)

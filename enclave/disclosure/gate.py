@@ -8,9 +8,10 @@ contract's dictionary in its order, everything else is dropped.
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from enclave.analyses.results import RawCounts, RawRegression, RawResult, RawSurvival, RawTest, Unavailable
+from enclave.analyses.results import RawCounts, RawMetrics, RawRegression, RawResult, RawSurvival, RawTest, Unavailable
 from enclave.disclosure.counts import release_counts
 from enclave.disclosure.linkage import refuse_linked
+from enclave.disclosure.metrics import release_metrics
 from enclave.disclosure.regression import release_regression
 from enclave.disclosure.statistic import release_statistic
 from enclave.disclosure.support import coalitions
@@ -87,7 +88,8 @@ def _judge(raw: RawResult, output: ContractOutput, preset: Preset, owners: Seque
             "LABELS", "The result is not of the type, or not in the order, that the contract fixes."
         )
     rules = PRESETS[preset]
-    against = coalitions((recipient.institution for recipient in output.recipients), owners)
+    recipients = [recipient.institution for recipient in output.recipients]
+    against = coalitions(recipients, owners)
     match raw:
         case RawCounts():
             return release_counts(raw, rules, against)
@@ -97,4 +99,6 @@ def _judge(raw: RawResult, output: ContractOutput, preset: Preset, owners: Seque
             return release_statistic(raw, rules, against)
         case RawSurvival():
             return release_survival(raw, rules, against)
+        case RawMetrics():
+            return release_metrics(raw, rules, against, recipients)
     raise DisclosureRefused("LABELS", f"The gate has no rule for results of type {raw.type}.")
