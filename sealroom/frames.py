@@ -10,7 +10,9 @@ test       test, statistic, df, p
 survival   group, time, survival, at_risk
 means      cell, subjects, mean, sd (missing where suppressed)
 metrics    figure, value, lower_95, upper_95 (missing where suppressed)
-hits       variant (its place in the catalogue, from 0), effect, log10p (minus the logarithm of p)
+hits       variant (its place in the catalogue, from 0), effect, log10p (minus the logarithm of p); where the
+           catalogue was given also chromosome, position (missing where unknown), identifier, counted_allele,
+           other_allele
 refused    refusal
 ========== ====================================================================================================
 
@@ -19,6 +21,7 @@ exp(b + 1.96 se).
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import singledispatch
 from statistics import NormalDist
@@ -26,6 +29,7 @@ from typing import Any
 
 import pandas as pd
 
+from protocol.catalogue import Variant
 from protocol.documents.outputs import (
     CountTable,
     Effect,
@@ -66,9 +70,28 @@ def interval_of(term: Term, effect: Effect) -> Interval:
     return Interval(scale(coefficient), scale(coefficient - Z_95 * error), scale(coefficient + Z_95 * error))
 
 
-def frame_of(released: ReleasedOutput, agreed: ContractOutput) -> pd.DataFrame:
-    """Return an output as a table; ``agreed`` is the contract's entry, whose labels it is read with."""
-    return pd.DataFrame(_columns(released.value, agreed.labels))
+def frame_of(
+    released: ReleasedOutput, agreed: ContractOutput, variants: Mapping[int, Variant] | None = None
+) -> pd.DataFrame:
+    """Return an output as a table; ``agreed`` is the contract's entry, whose labels it is read with.
+
+    ``variants`` of the catalogue, by place, are put to the hits that name them.
+    """
+    columns = _columns(released.value, agreed.labels)
+    if variants and isinstance(released.value, Hits):
+        columns |= _variant_columns(released.value, variants)
+    return pd.DataFrame(columns)
+
+
+def _variant_columns(value: Hits, variants: Mapping[int, Variant]) -> dict[str, Any]:
+    found = [variants[hit.variant] for hit in value.entries]
+    return {
+        "chromosome": [variant.chromosome for variant in found],
+        "position": pd.array([variant.position or None for variant in found], dtype="Int64"),
+        "identifier": [variant.identifier for variant in found],
+        "counted_allele": [variant.first for variant in found],
+        "other_allele": [variant.second for variant in found],
+    }
 
 
 @singledispatch
@@ -125,9 +148,12 @@ def _(value: Hits, labels: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def text_frame_of(released: ReleasedOutput, agreed: ContractOutput) -> pd.DataFrame:
+def text_frame_of(
+    released: ReleasedOutput, agreed: ContractOutput, variants: Mapping[int, Variant] | None = None
+) -> pd.DataFrame:
     """Return an output as a table to be read: decimals as they were released, ratios to three significant digits."""
-    frame, value = frame_of(released, agreed.model_copy(update={"labels": spoken(agreed.labels)})), released.value
+    shown = agreed.model_copy(update={"labels": spoken(agreed.labels)})
+    frame, value = frame_of(released, shown, variants), released.value
     match value:
         case Regression():
             written = difference_text if value.effect == "difference" else ratio_text
@@ -172,8 +198,16 @@ def ratio_text(value: float) -> str:
 
 
 def difference_text(value: float) -> str:
-    """Write a difference to three significant digits."""
-    return f"{value:.3g}"
+    """Write a difference to three significant digits, without exponents where that is readable.
+
+    >>> [difference_text(value) for value in (-0.012345, 1234.5, 0.0, -2e9)]
+    ['-0.0123', '1230', '0', '-2.00e+09']
+    """
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else f"{'-' if value < 0 else ''}∞"
+    if 1000 <= abs(value) < 1e6:  # noqa: PLR2004 - whole numbers up to here are read without an exponent
+        return f"{float(f'{value:.3g}'):.0f}"
+    return f"{'-' if value < 0 else ''}{ratio_text(abs(value))}"
 
 
 @_columns.register

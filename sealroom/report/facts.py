@@ -6,18 +6,9 @@ from protocol.documents.study import ContractOutput
 from protocol.governance import Study
 from protocol.presets import PRESETS
 from protocol.types import Key, Name
+from sealroom.report.section import Table
 
-__all__ = ["Facts", "Table", "facts_of"]
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table: ``numeric`` columns, by position, stand to the right."""
-
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    numeric: frozenset[int] = frozenset()
-    groups: tuple[tuple[str, int], ...] = ()
+__all__ = ["Facts", "facts_of"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,7 +256,7 @@ def test_intervals_beyond_the_axis_end_in_arrows():
         ForestRow("tiny", Interval(0.0, 0.0, 0.0)),
         ForestRow("x" * 200, Interval(1.2, 0.9, 1.5)),
     )
-    svg = forest_plot(rows, "p", "cox")
+    svg = forest_plot(rows, "hazard ratio", "p", "cox")
     assert svg.count("<svg") == 1
     assert "x" * 33 + "…" in svg
 

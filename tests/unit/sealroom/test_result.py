@@ -207,5 +207,5 @@ def test_only_a_unit_at_the_end_of_a_label_gets_a_word():
 
 def test_a_ratio_beyond_floating_point_is_infinite():
     term = factories_bundle.Term(label=0, coefficient="1000", standard_error="1", p="<0.001")
-    interval = interval_of(term)
+    interval = interval_of(term, "hazard ratio")
     assert interval.ratio == interval.lower == interval.upper == float("inf")
