@@ -8,10 +8,10 @@ from protocol.documents.study import Parameter
 from protocol.errors import AnalysisError
 from protocol.types import Name
 
-__all__ = ["ParameterKind", "ParameterSpec", "check_parameters", "names", "text", "wholes"]
+__all__ = ["ParameterKind", "ParameterSpec", "check_parameters", "names", "text", "whole", "wholes"]
 
-ParameterKind = Literal["column", "columns", "level", "whole numbers", "slots", "choices"]
-"""A column's name, a list of them, a level's code or a whole number, lists of whole numbers, slots, declared words."""
+ParameterKind = Literal["column", "columns", "level", "whole number", "whole numbers", "slots", "choices", "texts"]
+"""One column, level, or whole number (a level may be one too); lists of columns, whole numbers, slots, declared words."""
 Item = TypeVar("Item", int, str)
 
 
@@ -56,7 +56,7 @@ def check_parameters(
 
 def _check_kind(spec: ParameterSpec, value: Parameter) -> None:
     match spec.kind, value:
-        case ("column", str()) | ("level", str() | int()):
+        case ("column", str()) | ("level", str() | int()) | ("whole number", int()):
             return
         case ("columns" | "whole numbers" | "slots" | "choices", tuple()):
             kind = int if spec.kind == "whole numbers" else str
@@ -77,6 +77,7 @@ def _wrong(spec: ParameterSpec) -> AnalysisError:
         "column": "the name of a column",
         "columns": "a list of column names",
         "level": "a level's code, or a whole number",
+        "whole number": "a whole number",
         "whole numbers": "a list of whole numbers",
         "slots": "a list of the recipe's slots",
         "choices": f"a list of {', '.join(spec.choices)}",
@@ -93,6 +94,12 @@ def text(parameters: Mapping[Name, Parameter], name: Name) -> str:
 def names(parameters: Mapping[Name, Parameter], name: Name) -> tuple[str, ...]:
     """Return a checked parameter that is a list of columns, slots or choices; empty where it was not given."""
     return _items(parameters.get(name, ()), str)
+
+
+def whole(parameters: Mapping[Name, Parameter], name: Name) -> int:
+    """Return a checked parameter that is one whole number."""
+    (value,) = _items(parameters[name], int)
+    return value
 
 
 def wholes(parameters: Mapping[Name, Parameter], name: Name) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from these, so an analysis cannot wave itself through.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from protocol.documents.outputs import Effect
 from protocol.types import Key
 
 __all__ = [
+    "MIN_ALLELE_FREQUENCY",
     "Design",
     "RawCell",
     "RawCounts",
@@ -37,6 +38,9 @@ __all__ = [
     "Support",
     "Unavailable",
 ]
+
+MIN_ALLELE_FREQUENCY: Final = 0.05
+"""Of a variant's rarer allele: the gate releases no hit below it, so no analysis need offer one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +65,26 @@ class Support:
 
 @dataclass(frozen=True, slots=True)
 class RawCell:
-    """One cell of a count table."""
+    """One cell of a count table.
+
+    ``part``: cells of one part add up to a number that is public or follows from other parts, so they are told together
+    or not at all. Without a word on it, all cells of a table are one part.
+    """
 
     label: str
     support: Support
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RawCounts:
-    """A count table, its cells in the order of the labels."""
+    """A count table, its cells in the order of the labels.
+
+    ``rest``: subjects in no cell, where the number of all is public, so that the cells tell it.
+    """
 
     cells: tuple[RawCell, ...]
+    rest: Support | None = None
     type: Literal["counts"] = field(default="counts", init=False)
 
     @property
@@ -82,7 +95,7 @@ class RawCounts:
 
 @dataclass(frozen=True, slots=True)
 class RawTerm:
-    """A coefficient, its standard error and two-sided Wald p value."""
+    """A coefficient, its standard error and two-sided p value."""
 
     label: str
     coefficient: float
@@ -105,17 +118,20 @@ class Design:
     references
         Array of bool, shape (n, r): membership of the reference level of each category.
     event
-        Array of bool, shape (n,): the outcome.
+        Array of bool, shape (n,): the outcome; None where that is a number.
     strata
         Array of int, shape (n,), or None: rows are compared only within a stratum.
+    outcome
+        Array of float, shape (n,): the outcome where it is a number, else None.
     """
 
     owners: Integers
     owner_keys: tuple[Key, ...]
     matrix: Floats
     references: Bools
-    event: Bools
+    event: Bools | None
     strata: Integers | None = None
+    outcome: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,12 +218,23 @@ class RawSurvival:
 class RawMean:
     """The values behind one mean, one for each subject: the gate takes mean, deviation and counts from them.
 
-    ``values``: float, shape (n,), nothing missing, n may be 0. ``owners``: int, shape (n,), index into ``owner_keys``.
+    Parameters
+    ----------
+    values
+        Float, shape (n,), nothing missing; n may be 0.
+    owners
+        Int, shape (n,): index into ``owner_keys``.
+    absent
+        Int, shape (m,): the owners of the m subjects of the cell who have no value; None where the schemas allow none.
+    part
+        As in ``RawCell``: the subjects of one part's cells add up.
     """
 
     label: str
     values: Floats
     owners: Integers
+    absent: Integers | None = None
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -278,23 +305,35 @@ class RawHits:
 
     Parameters
     ----------
+    label
+        What an effect is.
+    entries
+        The m variants.
     dosages
         uint8, shape (n, m): copies of the first allele of each hit, 255 where missing.
-    outcome
-        float, shape (n,): the trait after covariates were taken out.
+    trait
+        Float, shape (n,).
+    covariates
+        Float, shape (n, c), without intercepts.
+    strata
+        Int, shape (n,): each subject's cohort, where each cohort has an intercept of its own; None for one intercept.
     owners
-        int, shape (n,): index into ``owner_keys``.
-    parameters
-        Of the model without the variant, the intercepts included.
+        Int, shape (n,): index into ``owner_keys``.
+    owner_keys
+        Root keys of the owners.
+    left_out
+        Subjects in the tables that the scan did not use. How many there are in all is public.
     """
 
     label: str
     entries: tuple[RawHit, ...]
     dosages: NDArray[np.uint8]
-    outcome: Floats
+    trait: Floats
+    covariates: Floats
+    strata: Integers | None
     owners: Integers
     owner_keys: tuple[Key, ...]
-    parameters: int
+    left_out: Support
     type: Literal["hits"] = field(default="hits", init=False)
 
     @property
