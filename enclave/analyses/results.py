@@ -78,9 +78,13 @@ class RawCell:
 
 @dataclass(frozen=True, slots=True)
 class RawCounts:
-    """A count table, its cells in the order of the labels."""
+    """A count table, its cells in the order of the labels.
+
+    ``rest``: subjects in no cell, where the number of all is public, so that the cells tell it.
+    """
 
     cells: tuple[RawCell, ...]
+    rest: Support | None = None
     type: Literal["counts"] = field(default="counts", init=False)
 
     @property
