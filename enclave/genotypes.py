@@ -40,6 +40,7 @@ class GenotypeStream:
         self._samples = tuple(samples)
         self._variants = variants if sources else 0
         self._whole = True
+        self._ended = False
         self._fault: HostFaultError | None = None
         self._blocks = self._stream()
 
@@ -54,11 +55,15 @@ class GenotypeStream:
         ------
         HostFaultError
             The host failed to give a signed part, now or while an analysis read.
+        RuntimeError
+            The stream was broken off from within, so that nobody knows what an analysis saw.
         """
         for _ in self._blocks:
             pass
         if self._fault:
             raise self._fault
+        if not self._ended:
+            raise RuntimeError("The stream of genotypes ended before the last variant.")
         return self._whole
 
     def _stream(self) -> Iterator[GenotypeBlock]:
@@ -77,6 +82,7 @@ class GenotypeStream:
                     self._whole &= not (samples % 4 and (block[:, -1] >> (samples % 4 * 2)).any())
                 yield GenotypeBlock(start, tuple(calls))
             self._whole &= all(reader.whole for reader in self._readers)
+            self._ended = True
         except HostFaultError as fault:
             self._fault = fault
 

@@ -2,13 +2,14 @@
 
 from typing import Final
 
+from enclave.analyses.genomics.linear import Linear
 from enclave.profiles import Profile
 
 __all__ = ["PROFILE"]
 
 PROFILE: Final = Profile(
     name="genomics",
-    listed=(),
+    listed=(Linear(),),
     libraries=("pandas", "scipy.special"),
     row_limit=5_000_000,
     byte_limit=2**31,
