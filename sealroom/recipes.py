@@ -89,6 +89,7 @@ def recipe_example(descriptor: Mapping[str, Any]) -> str:
     lines += ["]", "", "[parameters]"]
     for parameter in descriptor["parameters"]:
         needed = "all outputs" if len(parameter["needed_by"]) == len(outputs) else ", ".join(parameter["needed_by"])
+        needed = needed or "none, it may be left out"
         lines += _comment(f"{parameter['description']} ({_kind(parameter)}; needed by {needed})")
         lines += [f"{parameter['name']} = {_blank(parameter)}", ""]
     return "\n".join(lines).rstrip("\n") + "\n"
@@ -101,8 +102,8 @@ def _kind(parameter: Mapping[str, Any]) -> str:
 
 def _blank(parameter: Mapping[str, Any]) -> str:
     match kind := parameter["kind"]:
-        case "columns":
-            return '["a column", "another"]'
+        case "columns" | "texts":
+            return f'["a {kind.removesuffix("s")}", "another"]'
         case "whole numbers":
             return "[1, 2, 3]"
         case "slots":

@@ -11,7 +11,7 @@ from protocol.types import Name
 __all__ = ["ParameterKind", "ParameterSpec", "check_parameters", "names", "text", "whole", "wholes"]
 
 ParameterKind = Literal["column", "columns", "level", "whole number", "whole numbers", "slots", "choices", "texts"]
-"""One column, level, or whole number (a level may be one too); lists of columns, whole numbers, slots, declared words."""
+"""One column, level (or whole number), whole number; lists of columns, whole numbers, slots, declared words, texts."""
 Item = TypeVar("Item", int, str)
 
 
@@ -19,6 +19,7 @@ Item = TypeVar("Item", int, str)
 class ParameterSpec:
     """A parameter. ``needed_by`` names the outputs that cannot do without it; there are no hidden defaults.
 
+    One that no output needs may be left out, and its description says what "Without it" holds.
     ``choices``: the words that a list of kind ``choices`` may hold.
     """
 
@@ -58,11 +59,11 @@ def _check_kind(spec: ParameterSpec, value: Parameter) -> None:
     match spec.kind, value:
         case ("column", str()) | ("level", str() | int()) | ("whole number", int()):
             return
-        case ("columns" | "whole numbers" | "slots" | "choices", tuple()):
+        case ("columns" | "whole numbers" | "slots" | "choices" | "texts", tuple()):
             kind = int if spec.kind == "whole numbers" else str
             if not all(isinstance(item, kind) for item in value):
                 raise _wrong(spec)
-            if len(set(value)) != len(value):
+            if len(set(value)) != len(value) and spec.kind != "texts":
                 raise AnalysisError("PARAMETER_TWICE", f"Parameter {spec.name} names something twice.")
             unknown = [item for item in value if spec.kind == "choices" and item not in spec.choices]
             if unknown:
@@ -81,6 +82,7 @@ def _wrong(spec: ParameterSpec) -> AnalysisError:
         "whole numbers": "a list of whole numbers",
         "slots": "a list of the recipe's slots",
         "choices": f"a list of {', '.join(spec.choices)}",
+        "texts": "a list of texts",
     }[spec.kind]
     return AnalysisError("PARAMETER_KIND", f"Parameter {spec.name} must be {wanted}.")
 
@@ -92,7 +94,7 @@ def text(parameters: Mapping[Name, Parameter], name: Name) -> str:
 
 
 def names(parameters: Mapping[Name, Parameter], name: Name) -> tuple[str, ...]:
-    """Return a checked parameter that is a list of columns, slots or choices; empty where it was not given."""
+    """Return a checked parameter that is a list of columns, slots, choices or texts; empty where it was not given."""
     return _items(parameters.get(name, ()), str)
 
 

@@ -8,9 +8,18 @@ contract's dictionary in its order, everything else is dropped.
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from enclave.analyses.results import RawCounts, RawMetrics, RawRegression, RawResult, RawSurvival, RawTest, Unavailable
+from enclave.analyses.results import (
+    RawCounts,
+    RawMeans,
+    RawMetrics,
+    RawRegression,
+    RawResult,
+    RawSurvival,
+    RawTest,
+    Unavailable,
+)
 from enclave.disclosure.counts import release_counts
-from enclave.disclosure.linkage import refuse_linked
+from enclave.disclosure.means import release_means
 from enclave.disclosure.metrics import release_metrics
 from enclave.disclosure.regression import release_regression
 from enclave.disclosure.statistic import release_statistic
@@ -48,14 +57,22 @@ def refusal_class(code: str) -> RefusalClass:
 
 
 def release_all(results: Mapping[Name, RawResult], contract: Contract) -> tuple[ReleasedOutput, ...]:
-    """Judge all outputs of a contract, in the contract's order. Never raises; a result that is missing is refused."""
-    outputs = {
-        output.output: release(
-            results.get(output.output, Unavailable("INTERNAL")), output, preset=contract.preset, owners=contract.owners
+    """Judge all outputs of a contract, in the contract's order. Never raises; a result that is missing is refused.
+
+    Each is judged by itself: no rule leaves a number that another output of the contract would complete (``counts``).
+    """
+    return tuple(
+        ReleasedOutput(
+            output=output.output,
+            value=release(
+                results.get(output.output, Unavailable("INTERNAL")),
+                output,
+                preset=contract.preset,
+                owners=contract.owners,
+            ),
         )
         for output in contract.outputs
-    }
-    return tuple(ReleasedOutput(output=name, value=value) for name, value in refuse_linked(outputs).items())
+    )
 
 
 def release(raw: RawResult, output: ContractOutput, *, preset: Preset, owners: Sequence[Key]) -> Output:
@@ -92,13 +109,17 @@ def _judge(raw: RawResult, output: ContractOutput, preset: Preset, owners: Seque
     against = coalitions(recipients, owners)
     match raw:
         case RawCounts():
-            return release_counts(raw, rules, against)
+            released: Output = release_counts(raw, rules, against)
         case RawRegression():
-            return release_regression(raw, rules, against)
+            released = release_regression(raw, rules, against)
         case RawTest():
-            return release_statistic(raw, rules, against)
+            released = release_statistic(raw, rules, against)
         case RawSurvival():
-            return release_survival(raw, rules, against)
+            released = release_survival(raw, rules, against)
+        case RawMeans():
+            released = release_means(raw, rules, against)
         case RawMetrics():
-            return release_metrics(raw, rules, against, recipients)
-    raise DisclosureRefused("LABELS", f"The gate has no rule for results of type {raw.type}.")
+            released = release_metrics(raw, rules, against, recipients)
+        case _:
+            raise DisclosureRefused("LABELS", f"The gate has no rule for results of type {raw.type}.")
+    return released
