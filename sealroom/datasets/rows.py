@@ -33,11 +33,19 @@ class Block:
 
 
 class RowSource(Protocol):
-    """One pass over a file. ``rows`` counts what was read, ``skipped`` what is not in the blocks."""
+    """One pass over a file."""
 
-    rows: int
-    skipped: int
-    characters: int
+    @property
+    def rows(self) -> int:
+        """Rows read so far."""
+
+    @property
+    def skipped(self) -> int:
+        """Rows left out so far."""
+
+    @property
+    def characters(self) -> int:
+        """Characters read so far."""
 
     def blocks(self) -> Iterator[Block]:
         """Yield the rows that can be read; what is wrong with others is noted."""

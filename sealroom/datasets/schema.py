@@ -36,12 +36,17 @@ def load_schema(path: Path, molecules: str | None = None) -> OwnerSchema:
     Raises
     ------
     DocumentError
-        ``TOML``, or ``DOCUMENT`` with the first field that is wrong; ``SCHEMA_HEADER`` where a heading is no text or
-        stands there twice.
+        ``TOML``, or ``DOCUMENT`` with the first field that is wrong; ``SCHEMA_HEADER`` where a heading is no text or a
+        column's stands there twice.
     """
     content = read_toml(path)
-    left_out = _headings(content.pop("left_out", []), f"{path}: left_out")
-    named = _headings([content.pop("molecules")] if "molecules" in content else [], f"{path}: molecules")
+    left_out = content.pop("left_out", [])
+    if not isinstance(left_out, list) or not all(isinstance(heading, str) for heading in left_out):
+        raise DocumentError("SCHEMA_HEADER", f"{path}: left_out is a list of headings.")
+    molecules = molecules or content.get("molecules")
+    content.pop("molecules", None)
+    if molecules is not None and not (isinstance(molecules, str) and molecules):
+        raise DocumentError("SCHEMA_HEADER", f"{path}: molecules is the heading of a column.")
     columns = content.get("columns")
     headings: dict[str, str] = {}
     if isinstance(columns, list):
@@ -52,10 +57,4 @@ def load_schema(path: Path, molecules: str | None = None) -> OwnerSchema:
                     raise DocumentError("SCHEMA_HEADER", f"{path}: column {name}: each header is a text of its own.")
                 headings[name] = heading
     table = typed(TableSchema, content, where=str(path))
-    return OwnerSchema(table, headings, frozenset(left_out), molecules or next(iter(named), None))
-
-
-def _headings(found: object, where: str) -> list[str]:
-    if not isinstance(found, list) or not all(isinstance(heading, str) and heading for heading in found):
-        raise DocumentError("SCHEMA_HEADER", f"{where}: wanted the text of headings.")
-    return found
+    return OwnerSchema(table, headings, frozenset(left_out), molecules)
