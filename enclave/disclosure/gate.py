@@ -10,6 +10,7 @@ from typing import Literal
 
 from enclave.analyses.results import (
     RawCounts,
+    RawHits,
     RawMeans,
     RawMetrics,
     RawRegression,
@@ -19,6 +20,7 @@ from enclave.analyses.results import (
     Unavailable,
 )
 from enclave.disclosure.counts import release_counts
+from enclave.disclosure.hits import refuse_second_list, release_hits
 from enclave.disclosure.means import release_means
 from enclave.disclosure.metrics import release_metrics
 from enclave.disclosure.regression import release_regression
@@ -60,19 +62,15 @@ def release_all(results: Mapping[Name, RawResult], contract: Contract) -> tuple[
     """Judge all outputs of a contract, in the contract's order. Never raises; a result that is missing is refused.
 
     Each is judged by itself: no rule leaves a number that another output of the contract would complete (``counts``).
+    Two lists of hits add up, and are refused.
     """
-    return tuple(
-        ReleasedOutput(
-            output=output.output,
-            value=release(
-                results.get(output.output, Unavailable("INTERNAL")),
-                output,
-                preset=contract.preset,
-                owners=contract.owners,
-            ),
+    outputs = {
+        output.output: release(
+            results.get(output.output, Unavailable("INTERNAL")), output, preset=contract.preset, owners=contract.owners
         )
         for output in contract.outputs
-    )
+    }
+    return tuple(ReleasedOutput(output=name, value=value) for name, value in refuse_second_list(outputs).items())
 
 
 def release(raw: RawResult, output: ContractOutput, *, preset: Preset, owners: Sequence[Key]) -> Output:
@@ -118,6 +116,8 @@ def _judge(raw: RawResult, output: ContractOutput, preset: Preset, owners: Seque
             released = release_survival(raw, rules, against)
         case RawMeans():
             released = release_means(raw, rules, against)
+        case RawHits():
+            released = release_hits(raw, rules, against)
         case RawMetrics():
             released = release_metrics(raw, rules, against, recipients)
         case _:

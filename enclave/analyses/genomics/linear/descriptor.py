@@ -66,8 +66,8 @@ DESCRIPTOR = Descriptor(
             "highly complex mixtures. PLoS Genet 4:e1000167."
         ),
         (
-            "Sankararaman S, Obozinski G, Jordan MI, Halperin E (2009). Genomic privacy and limits of individual detection "
-            "in a pool. Nat Genet 41:965-967."
+            "Sankararaman S, Obozinski G, Jordan MI, Halperin E (2009). Genomic privacy and limits of individual "
+            "detection in a pool. Nat Genet 41:965-967."
         ),
         (
             "Im HK, Gamazon ER, Nicolae DL, Cox NJ (2012). On sharing quantitative trait GWAS results in an era of "

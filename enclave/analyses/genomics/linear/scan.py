@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 from enclave.analyses.arrays import Bools, Floats, Integers
 from enclave.analyses.association import BlockStatistics
 from enclave.analyses.packed_calls import PackedRows, RowLayout, count_calls, missing_calls, multiply
+from enclave.analyses.projection import REDUNDANT, orthonormal_basis, take_out
 from protocol.errors import AnalysisError
 
 __all__ = ["NullModel", "fit_null", "scan_block"]
 
-_REDUNDANT = 1e-10
-"""Of a direction's share: below it a combination of covariates is taken to be none, and only rounding is left."""
 _CONSTANT = 1e-12
 """Of a sum of squares: what rounding leaves of a trait, or of a dosage, that covariates explain in full."""
 _COLLINEAR = 1e-9
@@ -67,19 +66,11 @@ def fit_null(
         ``FEW_SUBJECTS`` where no degree of freedom is left; ``TRAIT_CONSTANT`` where intercepts and covariates explain
         the trait in full.
     """
-    codes = np.zeros(len(trait), dtype=np.intp) if cohorts is None else cohorts
-    centred = covariates - covariates.mean(axis=0)
-    largest = np.abs(centred).max(axis=0, initial=0.0)
-    scaled = centred / np.where(largest > 0, largest, 1.0)
-    left, singular, _right = np.linalg.svd(
-        np.hstack([codes[:, None] == np.unique(codes), scaled]).astype(np.float64), full_matrices=False
-    )
-    basis = left[:, singular > _REDUNDANT * singular.max(initial=0.0)]
+    basis = orthonormal_basis(covariates, cohorts)
     if len(trait) - basis.shape[1] < 2:  # noqa: PLR2004 - the variant takes one, the error needs one
         raise AnalysisError("FEW_SUBJECTS", "Fewer subjects have trait and covariates than the model has parameters.")
     deviation = trait - trait.mean()
-    residual = deviation - basis @ (basis.T @ deviation)
-    residual -= basis @ (basis.T @ residual)  # once more: the second time takes out what rounding left
+    residual = take_out(deviation, basis)
     if residual @ residual <= _CONSTANT * (deviation @ deviation):
         raise AnalysisError("TRAIT_CONSTANT", "The trait is constant, or follows from the covariates.")
     columns = np.zeros((layout.width * 4, basis.shape[1] + 1))
@@ -185,7 +176,7 @@ def _solve(lost: Floats, inner: Floats, residual: Floats) -> tuple[Floats, Integ
     safe = np.trace(lost, axis1=1, axis2=2) < _SAFE_LEVERAGE
     solved[safe] = np.linalg.solve(system[safe], right[safe])
     values, vectors = np.linalg.eigh(system[~safe])
-    there = values > _REDUNDANT
+    there = values > REDUNDANT
     inverse = np.where(there, 1 / np.where(there, values, 1.0), 0.0)
     solved[~safe] = vectors @ (inverse[..., None] * (vectors.swapaxes(1, 2) @ right[~safe]))
     ranks[~safe] = there.sum(axis=1)
