@@ -2,14 +2,15 @@
 
 from typing import Final
 
+from enclave.analyses.discovery.qsar import Qsar
 from enclave.profiles import Profile
 
 __all__ = ["PROFILE"]
 
 PROFILE: Final = Profile(
     name="discovery",
-    listed=(),
-    libraries=("pandas",),
+    listed=(Qsar(),),
+    libraries=("pandas", "sklearn.ensemble", "sklearn.linear_model", "sklearn.preprocessing"),
     row_limit=2_000_000,
     byte_limit=2**31,
 )

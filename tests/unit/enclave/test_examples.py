@@ -9,6 +9,8 @@ MODULES = {
     "enclave.analyses.clinical.survival.cox": 1,
     "enclave.analyses.clinical.survival.kaplan_meier": 1,
     "enclave.analyses.clinical.survival.logrank": 1,
+    "enclave.analyses.discovery.qsar.accuracy": 1,
+    "enclave.analyses.discovery.qsar.models": 1,
     "enclave.disclosure.rounding": 2,
 }
 
