@@ -19,7 +19,7 @@ Item = TypeVar("Item", int, str)
 class ParameterSpec:
     """A parameter. ``needed_by`` names the outputs that cannot do without it; there are no hidden defaults.
 
-    One that no output needs may be left out, and its description says what "Without it" holds.
+    Of one that no output needs, the description says what holds "Left out".
     ``choices``: the words that a list of kind ``choices`` may hold.
     """
 

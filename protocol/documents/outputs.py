@@ -111,7 +111,10 @@ class SurvivalCurve(Document):
 
 
 class Mean(Document):
-    """Mean and standard deviation of one cell (3 significant digits); all None where suppressed."""
+    """Mean and standard deviation of one cell (3 significant digits); all None where suppressed.
+
+    ``subjects`` alone is None where the number would say whether a few have no value.
+    """
 
     label: Label
     subjects: Count | None

@@ -5,6 +5,8 @@ from sealroom.report.section import SUPPRESSED, Context, Section, Table
 
 __all__ = ["means_section"]
 
+_NOT_TOLD = "not told"
+
 
 def means_section(value: Means, context: Context) -> Section:
     """Lay means out: mean (SD), and how many stand behind it."""
@@ -14,9 +16,9 @@ def means_section(value: Means, context: Context) -> Section:
 
 
 def _cells(cell: Mean) -> tuple[str, str]:
-    if cell.mean is None or cell.sd is None or cell.subjects is None:
+    if cell.mean is None or cell.sd is None:
         return SUPPRESSED, SUPPRESSED
-    return f"{cell.mean} ({cell.sd})", f"{cell.subjects:,}"
+    return f"{cell.mean} ({cell.sd})", _NOT_TOLD if cell.subjects is None else f"{cell.subjects:,}"
 
 
 def _notes(value: Means, context: Context) -> tuple[str, ...]:
@@ -24,5 +26,7 @@ def _notes(value: Means, context: Context) -> tuple[str, ...]:
     rounding = f"3 significant digits; n, of those who have a value, is rounded to multiples of {context.preset.base}."
     notes = [f"Mean, and standard deviation in brackets, to {rounding}"]
     if any(cell.mean is None for cell in value.cells):
-        notes.append(f"Suppressed: fewer than {k} {units}, or mostly one or two of them, stand behind the mean.")
+        notes.append(f"Suppressed: the figures would rest on fewer than {k} {units}, or mostly on few of them.")
+    if any(cell.mean is not None and cell.subjects is None for cell in value.cells):
+        notes.append(f"n is {_NOT_TOLD} where it would say whether a few, fewer than {k}, have no value.")
     return tuple(notes)

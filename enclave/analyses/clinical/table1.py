@@ -33,7 +33,7 @@ DESCRIPTOR = Descriptor(
         ParameterSpec(
             "group",
             "column",
-            "The category whose levels are the groups; subjects without a value of it are left out. Without it all "
+            "The category whose levels are the groups; subjects without a value of it are in none. Left out, all "
             "subjects are one group.",
             (),
         ),

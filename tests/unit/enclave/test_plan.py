@@ -3,6 +3,7 @@ import pytest
 
 from enclave.analyses.base import Analysis, Descriptor, Inputs, OutputSpec
 from enclave.analyses.clinical.survival import Survival
+from enclave.analyses.parameters import ParameterSpec, check_parameters, names
 from enclave.analyses.results import Unavailable
 from enclave.profiles import PROFILES, load_profile
 from protocol.documents import ContractOutput, TableSchema
@@ -187,6 +188,16 @@ def test_there_is_a_slot():
         SURVIVAL.plan(lung.PARAMETERS, ("cox",), {})
 
 
+def test_texts_may_repeat_and_are_a_list_of_texts():
+    spec = ParameterSpec("words", "texts", "Words.", ("one",))
+    given = {"words": ("age", "age")}
+    assert check_parameters([spec], given, ["one"]) == given
+    assert names(given, "words") == ("age", "age")
+    for wrong in ("age", ("age", 1), (1, 2), 7):
+        with pytest.raises(AnalysisError, match=r"PARAMETER_KIND.*a list of texts"):
+            check_parameters([spec], {"words": wrong}, ["one"])
+
+
 def test_labels_must_fit_a_contract():
     long = schema(sex=lung.category("sex", ("1", "m" * 999), ("2", "f")))
     assert code(tables={"a": long}) == "LABELS"
@@ -229,7 +240,8 @@ def test_every_analysis_says_what_it_is(analysis):
     assert descriptor.estimand
     assert descriptor.references
     assert descriptor.outside_answer
-    assert all(parameter.description and parameter.needed_by for parameter in descriptor.parameters)
+    assert all(parameter.needed_by or "Left out," in parameter.description for parameter in descriptor.parameters)
+    assert all(parameter.description for parameter in descriptor.parameters)
     offered = {output.name for output in descriptor.outputs}
     assert all(set(parameter.needed_by) <= offered for parameter in descriptor.parameters)
     assert all(output.description and output.reveals for output in descriptor.outputs)
