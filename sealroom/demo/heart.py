@@ -104,7 +104,9 @@ def _prepare(folder: Path, data: Path | None) -> dict[str, int]:
     counts = export_hospitals(data, folder)
     shipped = data_of("clinical")
     for party in counts:
-        (folder / party / "schema.toml").write_text(shipped.joinpath(f"schema-{party}.toml").read_text("utf-8"), "utf-8")
+        (folder / party / "schema.toml").write_text(
+            shipped.joinpath(f"schema-{party}.toml").read_text("utf-8"), "utf-8"
+        )
         (folder / party / "policy.toml").write_text(shipped.joinpath("policy.toml").read_text("utf-8"), "utf-8")
     for recipe in _RECIPES:
         (folder / f"{recipe}.toml").write_text(shipped.joinpath(f"{recipe}.toml").read_text("utf-8"), "utf-8")
@@ -123,6 +125,8 @@ CLINICAL = DemoStudy(
         Question("glm", "What goes with heart disease, once hospitals are taken into account?"),
         Question("table1", "How do patients with and without heart disease differ?"),
         Question("feasibility", "Are there enough older patients with pain on exertion for a trial?"),
-        Question("prediction", "Does a model that two hospitals trained tell disease in the two others?"),
+        Question(
+            "prediction", "Does a model that two hospitals trained tell disease in a third?", parties=("a", "b", "d")
+        ),
     ),
 )

@@ -135,7 +135,7 @@ def _seal(study: DemoStudy, party: str) -> tuple[str, ...]:
 
 
 def _propose(study: DemoStudy, question: Question) -> tuple[str, ...]:
-    slots = " ".join(f"--dataset {party}={study.dataset}-{party}" for party in study.parties)
+    slots = " ".join(f"--dataset {party}={study.dataset}-{party}" for party in study.partners(question))
     recipe = f'"$INPUTS/{question.recipe}.toml" {slots}'
     terms = f'--simulation --purpose "{question.purpose}"'
     return f"a recipe check {recipe}", f"a contract propose {recipe} {terms} --out {_contract(study, question)}"
@@ -145,7 +145,7 @@ def _approve(study: DemoStudy, question: Question) -> tuple[str, ...]:
     contract = _contract(study, question)
     return (
         f"b contract show {contract}",
-        *(f"{party} contract approve {contract} --yes" for party in study.parties),
+        *(f"{party} contract approve {contract} --yes" for party in study.partners(question)),
     )
 
 
@@ -161,7 +161,7 @@ def _open(study: DemoStudy, question: Question) -> tuple[str, ...]:
     stem, prefix = study.stem(question), study.prefix(question)
     run, opened = f'$(cat "$WORK/{prefix}run.txt")', f"opened/{stem}"
     bundle = f'"$WORK/{stem}.sealroom"'
-    others = tuple(study.parties)[1:] if study.all_open else ()
+    others = study.partners(question)[1:] if study.all_open else ()
     return (
         f'a result fetch "{run}" --out "$WORK/a/results"',
         f'cp "$WORK/a/results/{run}.sealroom" {bundle}',

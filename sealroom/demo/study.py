@@ -11,11 +11,15 @@ __all__ = ["DemoStudy", "Question", "data_of"]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A recipe, ``inputs/RECIPE.toml``, and what it is for; ``options`` are further options of ``result open``."""
+    """A recipe, ``inputs/RECIPE.toml``, and what it is for.
+
+    ``options`` are further options of ``result open``; ``parties`` take part, all where none is named.
+    """
 
     recipe: str
     purpose: str
     options: str = ""
+    parties: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,10 @@ class DemoStudy:
     def stem(self, question: Question) -> str:
         """Name the bundle of a question: ``result`` where it is the only one."""
         return "result" if len(self.questions) == 1 else question.recipe
+
+    def partners(self, question: Question) -> tuple[str, ...]:
+        """Return who takes part in a question."""
+        return question.parties or tuple(self.parties)
 
     def prefix(self, question: Question) -> str:
         """Return what the names of a question's other files begin with: nothing where it is the only one."""

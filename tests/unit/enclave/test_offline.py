@@ -6,6 +6,7 @@ import lung
 import pytest
 
 from enclave.offline import MAX_REQUEST, describe, plan
+from enclave.profiles import PROFILES, load_profile
 from protocol.canonical import canonical_bytes, parse_canonical
 from protocol.documents.dataset import DatasetSchema
 
@@ -30,8 +31,9 @@ def problem(data):
 
 
 def test_describe_is_canonical_and_complete():
-    (survival,) = parse_canonical(describe(), limit=2**20)["analyses"]
-    assert survival["name"] == "clinical.survival"
+    found = {item["name"]: item for item in parse_canonical(describe(), limit=2**20)["analyses"]}
+    assert list(found) == [item.descriptor.name for profile in PROFILES for item in load_profile(profile).listed]
+    survival = found["clinical.survival"]
     assert set(survival) == {
         "name",
         "title",
