@@ -29,9 +29,11 @@ __all__ = [
     "RawMeans",
     "RawMetric",
     "RawMetrics",
+    "RawOverlap",
     "RawPoint",
     "RawRegression",
     "RawResult",
+    "RawShared",
     "RawSurvival",
     "RawTerm",
     "RawTest",
@@ -290,6 +292,35 @@ class RawMetrics:
 
 
 @dataclass(frozen=True, slots=True)
+class RawShared:
+    """Clusters of two owners' libraries: how many both have, the first alone, the second alone; ``counted`` says what.
+
+    One owner twice is no pair.
+    """
+
+    label: str
+    counted: str
+    owners: tuple[Key, Key]
+    both: int
+    first: int
+    second: int
+
+
+@dataclass(frozen=True, slots=True)
+class RawOverlap:
+    """What libraries share, its cells in the order of the labels. ``secret``: the run's seed, for the gate's noise."""
+
+    cells: tuple[RawShared, ...]
+    secret: bytes = field(repr=False)
+    type: Literal["counts"] = field(default="counts", init=False)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The dictionary that the contract must hold."""
+        return tuple(cell.label for cell in self.cells)
+
+
+@dataclass(frozen=True, slots=True)
 class RawHit:
     """A variant of a scan: its place in the catalogue, effect of one copy of the first allele, standard error, p."""
 
@@ -350,4 +381,6 @@ class Unavailable:
     type: Literal["unavailable"] = field(default="unavailable", init=False)
 
 
-RawResult: TypeAlias = RawCounts | RawRegression | RawTest | RawSurvival | RawMeans | RawMetrics | RawHits | Unavailable
+RawResult: TypeAlias = (
+    RawCounts | RawRegression | RawTest | RawSurvival | RawMeans | RawMetrics | RawOverlap | RawHits | Unavailable
+)

@@ -13,6 +13,7 @@ from enclave.analyses.results import (
     RawHits,
     RawMeans,
     RawMetrics,
+    RawOverlap,
     RawRegression,
     RawResult,
     RawSurvival,
@@ -23,15 +24,16 @@ from enclave.disclosure.counts import release_counts
 from enclave.disclosure.hits import refuse_second_list, release_hits
 from enclave.disclosure.means import release_means
 from enclave.disclosure.metrics import release_metrics
+from enclave.disclosure.overlap import release_overlap
 from enclave.disclosure.regression import release_regression
 from enclave.disclosure.statistic import release_statistic
-from enclave.disclosure.support import coalitions
+from enclave.disclosure.support import Coalitions, coalitions
 from enclave.disclosure.survival import release_survival
 from protocol.documents.dataset import Preset
 from protocol.documents.outputs import Output, Refusal, ReleasedOutput
 from protocol.documents.study import Contract, ContractOutput
 from protocol.errors import DisclosureRefused
-from protocol.presets import PRESETS
+from protocol.presets import PRESETS, GatePreset
 from protocol.types import Key, Name
 
 __all__ = ["refusal_class", "release", "release_all"]
@@ -105,6 +107,10 @@ def _judge(raw: RawResult, output: ContractOutput, preset: Preset, owners: Seque
     rules = PRESETS[preset]
     recipients = [recipient.institution for recipient in output.recipients]
     against = coalitions(recipients, owners)
+    return _apply(raw, rules, against, recipients)
+
+
+def _apply(raw: RawResult, rules: GatePreset, against: Coalitions, recipients: Sequence[Key]) -> Output:
     match raw:
         case RawCounts():
             released: Output = release_counts(raw, rules, against)
@@ -120,6 +126,8 @@ def _judge(raw: RawResult, output: ContractOutput, preset: Preset, owners: Seque
             released = release_hits(raw, rules, against)
         case RawMetrics():
             released = release_metrics(raw, rules, against, recipients)
+        case RawOverlap():
+            released = release_overlap(raw, rules)
         case _:
             raise DisclosureRefused("LABELS", f"The gate has no rule for results of type {raw.type}.")
     return released

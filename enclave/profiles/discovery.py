@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from enclave.analyses.discovery.overlap import Overlap
 from enclave.analyses.discovery.qsar import Qsar
 from enclave.profiles import Profile
 
@@ -9,7 +10,7 @@ __all__ = ["PROFILE"]
 
 PROFILE: Final = Profile(
     name="discovery",
-    listed=(Qsar(),),
+    listed=(Overlap(), Qsar()),
     libraries=("pandas", "sklearn.ensemble", "sklearn.linear_model", "sklearn.preprocessing"),
     row_limit=2_000_000,
     byte_limit=2**31,
