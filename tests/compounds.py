@@ -75,7 +75,7 @@ def _esol(path):
         rows.append(
             {
                 "inchikey": Chem.MolToInchiKey(molecule),
-                "scaffold": MurckoScaffold.MurckoScaffoldSmiles(mol=molecule),
+                "scaffold": MurckoScaffold.MurckoScaffoldSmiles(mol=molecule) or Chem.MolToSmiles(molecule),
                 "ecfp4": np.packbits(generator.GetFingerprintAsNumPy(molecule), bitorder="little"),
                 "mw": Descriptors.MolWt(molecule),
                 "logp": Crippen.MolLogP(molecule),

@@ -73,7 +73,8 @@ class Qsar(Analysis[QsarData]):
         """
         compounds = join_compounds(inputs.cohorts, _roles(plan.parameters, inputs.datasets))
         split = split_by_scaffold(compounds, inputs.seed)
-        _require_many(split, compounds)
+        _require_training(split, compounds)
+        _require_tested(split.test)
         data = QsarData(compounds, split, {}, inputs.seed)
         models = names(plan.parameters, "models")
         pooled = predict_activity(models, data.sample(split.train), data.sample(split.test), inputs.seed)
@@ -89,10 +90,9 @@ class Qsar(Analysis[QsarData]):
             if np.count_nonzero(train) < FEWEST_TRAINING:
                 raise AnalysisError("FEW_COMPOUNDS", "Too few of the partner's compounds are left to train on.")
             among, tested = mine[tested], tested & mine
+            _require_tested(tested)
             own = predict_activity(models, data.sample(train), data.sample(tested), data.seed)
             predictions = {model: [own[model], pooled[among]] for model, pooled in data.pooled.items()}
-        if np.count_nonzero(tested) < FEWEST_TESTED:
-            raise AnalysisError("FEW_COMPOUNDS", "Too few compounds are tested.")
         accuracy = {
             model: measure_accuracy(compounds.activity[tested], found, compounds.compounds[tested], data.seed, output)
             for model, found in predictions.items()
@@ -118,7 +118,12 @@ def _entries(output: Name, models: Sequence[str]) -> Iterator[tuple[str, str, st
                 yield f"{model}{words}: {measure}", model, measure, weights
 
 
-def _require_many(split: Split, compounds: Compounds) -> None:
+def _require_tested(tested: Bools) -> None:
+    if np.count_nonzero(tested) < FEWEST_TESTED:
+        raise AnalysisError("FEW_COMPOUNDS", "Too few compounds are tested.")
+
+
+def _require_training(split: Split, compounds: Compounds) -> None:
     for owner in range(len(compounds.owner_keys)):
         if np.count_nonzero(split.train & (compounds.owners != owner)) < FEWEST_TRAINING:
             raise AnalysisError("FEW_COMPOUNDS", "Without one owner's compounds too few are left to train on.")

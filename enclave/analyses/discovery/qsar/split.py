@@ -42,7 +42,7 @@ def split_by_scaffold(compounds: Compounds, seed: bytes) -> Split:
     Notes
     -----
     Scaffolds come in the order of a keyed hash and are taken while they fit, so a scaffold of more than a fifth of all
-    compounds (benzene, or none at all) always trains, and the size of the test set hardly varies with the seed.
+    compounds always trains, and the size of the test set hardly varies with the seed.
 
     A copy of a tested compound does not train anywhere: by its scaffold, which owners compute alike; and where one of
     them did not, by InChIKey or fingerprint. Such a copy is neither tested nor trained on.
