@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from enclave.analyses.base import Inputs
+from enclave.analyses.discovery.overlap import Overlap
 from enclave.analyses.discovery.qsar import Qsar
 from enclave.ingest import read_cohort
 from protocol.documents import Column, TableSchema
@@ -169,6 +170,17 @@ def run(data=None, wanted=None, seed=SEED, table=None, **changes):
     data = cohorts() if data is None else data
     slots = [item.slot for item in data]
     return Qsar().run(plan(slots, wanted, table, **changes), Inputs(tuple(data), iter(()), seed))
+
+
+def overlap_plan(slots="abc", table=None, **changes):
+    parameters = {"scaffold": "scaffold", "compound": "inchikey", **changes}
+    return Overlap().plan(parameters, ("overlap",), dict.fromkeys(slots, DatasetSchema(table=table or schema())))
+
+
+def overlap(data, seed=SEED):
+    """Raw overlap of cohorts."""
+    plan = overlap_plan([item.slot for item in data])
+    return Overlap().run(plan, Inputs(tuple(data), iter(()), seed))["overlap"]
 
 
 def contract(planned, preset="sacro", slots="abc"):
