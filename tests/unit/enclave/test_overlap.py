@@ -187,6 +187,11 @@ def test_nothing_in_common_and_all_in_common_are_not_told(counts):
     assert all(count(shared(*counts), secret.to_bytes(32)) is None for secret in range(100))
 
 
+def test_one_owner_is_no_pair_whatever_the_counts():
+    assert count(shared(owners=(A, A))) is None
+    assert count(shared(owners=(A, C))) is not None
+
+
 def test_the_table_in_the_order_of_the_contract():
     raw = RawOverlap((shared(label="one"), shared(both=0, label="two"), shared(both=400, label="three")), bytes(32))
     released = release_overlap(raw, SACRO)
