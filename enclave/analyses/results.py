@@ -276,13 +276,15 @@ class RawMetric:
 class RawMetrics:
     """How a model did on a test set: all its subjects and events, and each figure with those that it rests on.
 
-    ``clusters``: distinct scaffolds of compounds, owner by owner; None where subjects are people.
+    ``clusters``: distinct scaffolds of the test set's compounds, owner by owner; None where subjects are people.
+    ``trained``: whom the models were trained on.
     """
 
     entries: tuple[RawMetric, ...]
     subjects: Support
     events: Support | None
     clusters: Support | None = None
+    trained: Support | None = None
     type: Literal["metrics"] = field(default="metrics", init=False)
 
     @property

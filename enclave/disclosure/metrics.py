@@ -1,7 +1,8 @@
 """Model metrics: a figure must rest on many subjects and many events of a test set, whoever subtracts his own.
 
 Of the test set at least k subjects, and at least k (and ten) with the event and without, must be left by each coalition
-of owners; of compounds at least three clusters. Else nothing leaves.
+of owners; of compounds at least three clusters. Else nothing leaves. Figures depend on the training set too, if less:
+what a coalition leaves of that must be k subjects, or nobody.
 
 A figure and its interval give away the counts that they were made from: 0.30 (0.17 to 0.48) is 9 of 30. So each one is
 judged as the cell of a count table that it is, on its own subjects and events, and is suppressed where these are few:
@@ -46,8 +47,10 @@ def release_metrics(raw: RawMetrics, preset: GatePreset, against: Coalitions, re
     ------
     DisclosureRefused
         ``ONE_OWNER`` where the test set is one owner's and anybody else receives the figures; ``SUBJECTS``,
-        ``OUTCOME``, ``CLUSTERS`` where it is too small; ``NOT_FINITE``, ``MAGNITUDE``.
+        ``OUTCOME``, ``CLUSTERS`` where it is too small; ``TRAINING`` where the training set is; ``NOT_FINITE``,
+        ``MAGNITUDE``.
     """
+    _require_training_set(raw, preset.k, against)
     holders = {owner for owner, count in raw.subjects.counts.items() if count}
     if len(holders) == 1:
         if set(recipients) != holders:
@@ -69,6 +72,13 @@ def _require_test_set(raw: RawMetrics, k: int, against: Coalitions) -> None:
         raise DisclosureRefused("OUTCOME", "Too few subjects of the test set have the event, or too few have not.")
     if raw.clusters is not None and _clusters(raw.clusters, against) < MIN_CLUSTERS:
         raise DisclosureRefused("CLUSTERS", "The compounds of the test set are of too few clusters.")
+
+
+def _require_training_set(raw: RawMetrics, k: int, against: Coalitions) -> None:
+    """Few subjects of others would be all that a coalition does not know of the models."""
+    trained = raw.trained or _NONE
+    if any(0 < trained.without(coalition) < k for coalition in against):
+        raise DisclosureRefused("TRAINING", "The training set has too few subjects of others.")
 
 
 def _clusters(clusters: Support, against: Coalitions) -> int:

@@ -2,20 +2,30 @@
 
 from typing import Final
 
+from enclave.analyses.clinical.feasibility import Feasibility
+from enclave.analyses.clinical.prediction import Prediction
 from enclave.analyses.clinical.survival import Survival
+from enclave.analyses.clinical.table1 import Table1
 from enclave.profiles import Profile
 
 __all__ = ["PROFILE"]
 
 PROFILE: Final = Profile(
     name="clinical",
-    listed=(Survival(),),
+    listed=(Feasibility(), Prediction(), Survival(), Table1()),
     libraries=(
         "pandas",
         "scipy.special",
+        "scipy.stats",
+        "sklearn.ensemble",
+        "sklearn.linear_model",
+        "sklearn.pipeline",
         "sklearn.preprocessing",
         "statsmodels.duration.hazard_regression",
         "statsmodels.duration.survfunc",
+        "statsmodels.genmod.families",
+        "statsmodels.genmod.generalized_linear_model",
+        "statsmodels.stats.proportion",
     ),
     row_limit=5_000_000,
     byte_limit=2**31,
