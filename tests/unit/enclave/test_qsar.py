@@ -173,7 +173,13 @@ def test_whom_the_figures_rest_on(frame, found):
     assert found["pooled"].clusters.counts == {
         lung.OWNERS[slot]: part.scaffold.nunique() for slot, part in tested.groupby("partner")
     }
+    trained = frame[~np.array(is_tested(data, frame))]
     uplift = found["uplift-b"]
+    assert (
+        uplift.trained.counts
+        == found["pooled"].trained.counts
+        == {lung.OWNERS[slot]: int((trained.partner == slot).sum()) for slot in "abc"}
+    )
     assert uplift.subjects.total == uplift.subjects.counts[lung.OWNERS["b"]] == wanted[lung.OWNERS["b"]]
     assert uplift.clusters.total == uplift.clusters.counts[lung.OWNERS["b"]] > 3
     assert all(entry.support == uplift.subjects for entry in uplift.entries)

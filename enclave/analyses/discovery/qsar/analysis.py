@@ -103,11 +103,12 @@ class Qsar(Analysis[QsarData]):
 def _metrics(output: Name, data: QsarData, tested: Bools, accuracy: Mapping[str, Accuracy]) -> RawMetrics:
     subjects = data.compounds.support(tested, data.compounds.compounds)
     clusters = data.compounds.support(tested, data.compounds.scaffolds)
+    trained = data.compounds.support(data.split.train, data.compounds.compounds)
     entries = []
     for label, model, measure, weights in _entries(output, tuple(accuracy)):
         figure = accuracy[model].figures(weights)[_MEASURES.index(measure)]
         entries.append(RawMetric(label, figure.value, figure.lower, figure.upper, subjects, None))
-    return RawMetrics(tuple(entries), subjects, None, clusters)
+    return RawMetrics(tuple(entries), subjects, None, clusters, trained)
 
 
 def _entries(output: Name, models: Sequence[str]) -> Iterator[tuple[str, str, str, tuple[float, ...]]]:
