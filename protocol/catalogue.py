@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from protocol.documents.dataset import MAX_VARIANTS
 from protocol.errors import DocumentError
 from protocol.types import Digest
 
@@ -35,6 +34,18 @@ class Variant:
     first: str
     second: str
 
+    def wrong_field(self) -> str | None:
+        """Return the name of the first field that is not what a catalogue holds, or None."""
+        if not _CHROMOSOME.fullmatch(self.chromosome):
+            return "chromosome"
+        if not 0 <= self.position <= _MAX_POSITION:
+            return "position"
+        if not _IDENTIFIER.fullmatch(self.identifier):
+            return "identifier"
+        if self.first == self.second or not (_ALLELE.fullmatch(self.first) and _ALLELE.fullmatch(self.second)):
+            return "alleles"
+        return None
+
     def line(self) -> str:
         """Return the variant as its line, with the newline.
 
@@ -43,17 +54,11 @@ class Variant:
         DocumentError
             ``VARIANT`` where a field is not what a catalogue holds.
         """
-        fields = (
-            (_CHROMOSOME, self.chromosome),
-            (_IDENTIFIER, self.identifier),
-            (_ALLELE, self.first),
-            (_ALLELE, self.second),
-        )
-        if not (0 <= self.position <= _MAX_POSITION and all(form.fullmatch(text) for form, text in fields)):
+        if wrong := self.wrong_field():
             raise DocumentError(
                 "VARIANT",
-                "A variant has a chromosome, a position from 0 to 2^31 - 1, an identifier and two alleles, in plain "
-                "ASCII without spaces.",
+                f"A variant's {wrong} cannot stand in a catalogue. It has a chromosome, a position from 0 to 2^31 - 1, "
+                "an identifier and two different alleles, in plain ASCII without spaces.",
             )
         return f"{self.chromosome}\t{self.position}\t{self.identifier}\t{self.first}\t{self.second}\n"
 
@@ -107,16 +112,18 @@ def read_catalogue(lines: Iterable[bytes], *, digest: Digest, variants: int) -> 
     """
     found, last = CatalogueDigest(), None
     for line in lines:
-        if len(line) > MAX_LINE or found.variants >= min(variants, MAX_VARIANTS):
+        if len(line) > MAX_LINE or found.variants == variants:
             break
         if last is not None:
             yield last
         last = parse_line(line)
         found.add(last)
-    if found.variants != variants or found.finish() != digest or last is None:
-        raise DocumentError(
-            "CATALOGUE",
-            f"This is not the catalogue of {variants} variants with SHA-256 {digest[:16]} that the owners signed. "
-            "Ask an owner for theirs: it lies beside the sealed dataset.",
-        )
-    yield last
+    else:
+        if last is not None and found.variants == variants and found.finish() == digest:
+            yield last
+            return
+    raise DocumentError(
+        "CATALOGUE",
+        f"This is not the catalogue of {variants} variants with SHA-256 {digest[:16]} that the owners signed. "
+        "Ask an owner for theirs: it lies beside the sealed dataset.",
+    )

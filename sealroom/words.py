@@ -8,6 +8,7 @@ from protocol.documents.study import Contract, ContractOutput, OutputType
 from protocol.dsse import Unverified
 from protocol.presets import PRESETS, GatePreset
 from sealroom.labels import spoken
+from sealroom.mapped import mappings_words
 from sealroom.studies import Judged
 
 __all__ = ["contract_fields", "contract_words", "released_as", "unverified_words"]
@@ -20,8 +21,8 @@ NOT_BUILT = (
 
 _LEAVES_AS: Mapping[OutputType, str] = {
     "counts": (
-        "counts of fewer than {k} subjects, zeros too, are left out; the others are rounded to {base}; the whole table "
-        "is refused if another output would tell what was left out"
+        "counts rounded to {base}; counts that add up, such as those of one variable, are all left out if one of them "
+        "is of fewer than {k} subjects, zeros too"
     ),
     "regression": (
         "coefficients and standard errors to 4 significant digits, p to 2; subjects and events rounded to {base}; "
@@ -37,8 +38,8 @@ _LEAVES_AS: Mapping[OutputType, str] = {
         "before it fewer than {k} had the event; ends where fewer than {k} remain"
     ),
     "means": (
-        "means and standard deviations to 3 significant digits, subjects rounded to {base}; a cell is left out if "
-        "fewer than {k} subjects, or mostly one or two of them, stand behind it"
+        "means and standard deviations to 3 significant digits, subjects rounded to {base}; a cell is left out if it "
+        "rests on fewer than {k} subjects or mostly on few of them, and a variable if a group has fewer than {k}"
     ),
     "metrics": (
         "figures of a model's performance with their intervals to 3 significant digits; refused if it was tested on "
@@ -89,11 +90,13 @@ def contract_fields(judged: Judged) -> dict[str, Any]:
             {"slot": binding.slot, "short": manifest.document.short, "owner": names[binding.owner]}
             for binding, manifest in zip(contract.datasets, judged.study.manifests, strict=True)
         ],
+        "mappings": {slot: list(words) for slot, words in _mappings(judged).items()},
         "outputs": [
             {
                 "output": output.output,
                 "reveals": judged.reveals[output.output],
                 "leaves_as": released_as(output.type, PRESETS[contract.preset]),
+                "about_alone": names[judged.alone[output.output]] if output.output in judged.alone else None,
                 "recipients": [f"{names[r.institution]}/{r.member}" for r in output.recipients],
             }
             for output in contract.outputs
@@ -125,12 +128,7 @@ def _lines(judged: Judged) -> Iterator[str]:
     yield from _recipients(judged, names)
     yield ""
     yield "From which data"
-    for binding, manifest in zip(contract.datasets, judged.study.manifests, strict=True):
-        data = manifest.document
-        yield (
-            f"  {binding.slot}: {data.title} ({data.short}, version {data.lineage.version}, {data.rows} rows) of "
-            f"{_who(names, data.owner)}; columns {', '.join(column.name for column in data.table.columns)}"
-        )
+    yield from _data(judged, names)
     yield ""
     yield "By which analysis"
     yield f"  {recipe.analysis}: {recipe.title}"
@@ -145,6 +143,23 @@ def _lines(judged: Judged) -> Iterator[str]:
     yield NOT_BUILT
 
 
+def _data(judged: Judged, names: dict[str, Institution]) -> Iterator[str]:
+    mapped = _mappings(judged)
+    for binding, manifest in zip(judged.study.contract.document.datasets, judged.study.manifests, strict=True):
+        data = manifest.document
+        yield (
+            f"  {binding.slot}: {data.title} ({data.short}, version {data.lineage.version}, {data.rows} rows) of "
+            f"{_who(names, data.owner)}; columns {', '.join(column.name for column in data.table.columns)}"
+        )
+        if data.genotypes is not None:
+            yield (
+                f"    genotypes: {data.rows} samples, {data.genotypes.variants} variants, "
+                f"assembly {data.genotypes.assembly}, catalogue {data.genotypes.catalogue}"
+            )
+        for words in mapped.get(binding.slot, ()):
+            yield f"    {words}"
+
+
 def _recipients(judged: Judged, names: dict[str, Institution]) -> Iterator[str]:
     contract = judged.study.contract.document
     preset = PRESETS[contract.preset]
@@ -156,10 +171,12 @@ def _recipients(judged: Judged, names: dict[str, Institution]) -> Iterator[str]:
         yield f"  {shown} ({member}) of {_who(names, institution)}: {', '.join(output.output for output in mine)}"
     yield ""
     for output in contract.outputs:
-        yield f"  {output.output} ({output.type})"
+        alone = judged.alone.get(output.output)
+        only = "" if alone is None else f", for {names[alone].short} alone: it is about their data only"
+        yield f"  {output.output} ({output.type}){only}"
         yield f"    reveals: {judged.reveals[output.output]}"
         yield f"    leaves as: {released_as(output.type, preset)}"
-        yield f"    about: {_shortened(spoken(output.labels))}"
+        yield f"    about: {_shortened(spoken(output.labels, output.type))}"
 
 
 def _terms(judged: Judged, names: dict[str, Institution]) -> Iterator[str]:
@@ -181,6 +198,15 @@ def _learning_only(contract: Contract) -> list[tuple[str, str]]:
     """Return the recipients whose institution owns none of the data, each once."""
     people = dict.fromkeys((r.institution, r.member) for output in contract.outputs for r in output.recipients)
     return [(institution, member) for institution, member in people if institution not in contract.owners]
+
+
+def _mappings(judged: Judged) -> dict[str, tuple[str, ...]]:
+    study = judged.study
+    datasets = {
+        binding.slot: manifest.document.described
+        for binding, manifest in zip(study.contract.document.datasets, study.manifests, strict=True)
+    }
+    return mappings_words(study.recipe.document.mappings, datasets)
 
 
 def _to(output: ContractOutput) -> set[tuple[str, str]]:

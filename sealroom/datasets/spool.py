@@ -14,6 +14,7 @@ from typing import Self
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from numpy.typing import NDArray
 
 from protocol.documents.dataset import TableSchema
 from protocol.layout.checks import DTYPES, ROW_KINDS, Values
@@ -21,6 +22,7 @@ from protocol.layout.form import width_of
 
 __all__ = ["Spool"]
 
+ROWS_AT_A_TIME = 20_000
 _TAG_SIZE = 16
 
 
@@ -72,6 +74,12 @@ class Spool:
             plain = self._cipher.decrypt(self._nonce(block, index), sealed, None)
             values = np.frombuffer(plain, dtype=DTYPES[mine.kind])
             yield values.reshape(rows, -1) if mine.kind in ROW_KINDS else values
+
+    def ordered(self, index: int, order: NDArray[np.int64]) -> Iterator[Values]:
+        """Yield a column in another order of the rows; all of the column is in memory."""
+        whole = np.concatenate(list(self.column(index)))
+        for start in range(0, len(order), ROWS_AT_A_TIME):
+            yield whole[order[start : start + ROWS_AT_A_TIME]]
 
     def _nonce(self, block: int, index: int) -> bytes:
         return block.to_bytes(8, "little") + index.to_bytes(4, "little")
