@@ -152,7 +152,7 @@ def text_frame_of(
     released: ReleasedOutput, agreed: ContractOutput, variants: Mapping[int, Variant] | None = None
 ) -> pd.DataFrame:
     """Return an output as a table to be read: decimals as they were released, ratios to three significant digits."""
-    shown = agreed.model_copy(update={"labels": spoken(agreed.labels)})
+    shown = agreed.model_copy(update={"labels": spoken(agreed.labels, agreed.type)})
     frame, value = frame_of(released, shown, variants), released.value
     match value:
         case Regression():

@@ -13,10 +13,15 @@ from protocol.documents.outputs import Metric
 from sealroom.report.figure import GRID, INK, PALETTE, QUIET, alternative, short, style, to_svg
 from sealroom.report.section import with_interval
 
-__all__ = ["BOTH", "DIFFERENCE", "HEADS", "OWN", "dumbbell_plot"]
+__all__ = ["ALONE", "BOTH", "DIFFERENCE", "HEADS", "OWN", "dumbbell_plot"]
 
-OWN, BOTH, DIFFERENCE = "own", "pooled", "difference"
-HEADS: Final[Mapping[str, str]] = {OWN: "Own data", BOTH: "Pooled data", DIFFERENCE: "Pooled minus own"}
+OWN, BOTH, DIFFERENCE, ALONE = "own", "pooled", "difference", "alone"
+HEADS: Final[Mapping[str, str]] = {
+    OWN: "Own data",
+    BOTH: "Pooled data",
+    DIFFERENCE: "Pooled minus own",
+    ALONE: "Value",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,7 @@ _MARKS: Final[Mapping[str, _Mark]] = {
     OWN: _Mark(PALETTE[1], "o", "white", -0.14),
     BOTH: _Mark(PALETTE[0], "s", PALETTE[0], 0.14),
     DIFFERENCE: _Mark(INK, "D", INK, 0.0),
+    ALONE: _Mark(PALETTE[0], "s", PALETTE[0], 0.0),
 }
 
 
@@ -39,7 +45,7 @@ def dumbbell_plot(
 ) -> Markup:
     """Draw one figure of all models; ``entries`` are by data and model, of the difference only where there is any."""
     title = short(name) + (f" ({sense})" if sense else "")
-    beside = [data for data in (OWN, BOTH) if data in entries]
+    beside = [data for data in (OWN, BOTH, ALONE) if data in entries]
     with style():
         figure = Figure(figsize=(7.2, 0.5 * len(models) + 1.35), layout="constrained")
         both = DIFFERENCE in entries

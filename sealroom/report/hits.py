@@ -21,9 +21,9 @@ PLACES = (
     "that lies beside each sealed dataset: sealroom result open BUNDLE --variants CATALOGUE."
 )
 NAMES = "Names were put in here from the catalogue whose digest the datasets' owners signed."
-NAMED = ("Chromosome", "Position", "Identifier", "Counted", "Other")
+NAMED = ("Chromosome", "Position", "Identifier", "First allele", "Second allele")
 CHOSEN = (
-    "Effects are of one copy of the counted allele. These variants were chosen for being the strongest, so expect "
+    "Effects are of one copy of the first allele. These variants were chosen for being the strongest, so expect "
     "smaller effects in new data. Standard errors and frequencies do not leave the enclave."
 )
 
@@ -40,7 +40,7 @@ def hits_section(value: Hits, context: Context) -> Section:
         (*named.get(hit.variant, ("",) * len(names)), str(hit.variant), hit.effect, str(hit.log10p))
         for hit in value.entries
     )
-    numeric = frozenset({1, 5, 6, 7}) if named else frozenset({0, 1, 2})
+    numeric = frozenset({1, 5, 6, 7}) if named else frozenset({1, 2})
     strongest = sorted(sorted(value.entries, key=lambda hit: -hit.log10p)[:MOST_DRAWN], key=lambda hit: hit.variant)
     left = len(value.entries) - len(strongest)
     return Section(
@@ -69,7 +69,7 @@ def hits_plot(hits: Sequence[Hit], variants: Mapping[int, Variant], prefix: str,
         values = [float(hit.effect) for hit in hits]
         effects.hlines(places, [0.0] * len(hits), values, color=PALETTE[0], linewidth=1.2, zorder=2)
         effects.plot(values, places, color=PALETTE[0], marker="o", markersize=5, linestyle="none", zorder=3)
-        effects.set_xlabel("Effect of one copy of the counted allele")
+        effects.set_xlabel("Effect of one copy of the first allele")
         bars.barh(places, [hit.log10p for hit in hits], height=0.55, color=PALETTE[6], edgecolor=PALETTE[0])
         bars.set_xlabel("\N{MINUS SIGN}log10 p (whole powers)")
         bars.set_xlim(0, 1.05 * max(1, *(hit.log10p for hit in hits)))

@@ -37,7 +37,7 @@ def render_report(
         section_of(
             agreed,
             released,
-            Context(agreed.output, spoken(agreed.labels), preset, f"plot{number}", units, variants or {}),
+            Context(agreed.output, spoken(agreed.labels, agreed.type), preset, f"plot{number}", units, variants or {}),
         )
         for number, agreed in enumerate(contract.document.outputs, start=1)
     ]

@@ -16,5 +16,7 @@ def performance_notes(value: Metrics, context: Context) -> tuple[str, ...]:
     """Say how figures are rounded, and that some were kept back."""
     notes = [f"Figures and intervals have 3 significant digits; {context.units} are rounded to {context.preset.base}."]
     if any(entry.value is None for entry in value.entries):
-        notes.append("Suppressed: too few stand behind the figure; plots leave it out.")
+        notes.append(
+            "Suppressed: too few stand behind the figure, or behind what it would leave over. Plots leave it out."
+        )
     return tuple(notes)

@@ -77,17 +77,17 @@ def prediction_section(value: Metrics, context: Context) -> Section:
         context.name,
         "Prediction",
         tested_on(value, context),
-        tuple(table for table in tables if len(table.head) > 1 and table.rows),
+        tuple(table for table in tables if table.rows),
         tuple(plots),
         (*notes.values(), *performance_notes(value, context), *more),
     )
 
 
 def _main(models: Sequence[Predictions]) -> Table:
-    names = [name for name in MAIN if any(name in model.main for model in models)]
-    rows = tuple((model.model, *(with_interval(model.main.get(name)) for name in names)) for model in models)
-    head = ("Model", *(name[0].upper() + name[1:] for name in names))
-    return Table(head, rows, frozenset(range(1, len(head))), caption="Main figures, with 95 % intervals")
+    rows = tuple(
+        (model.model, name, with_interval(model.main[name])) for model in models for name in MAIN if name in model.main
+    )
+    return Table(("Model", "Figure", "Value"), rows, frozenset({2}), caption="Main figures, with 95 % intervals")
 
 
 def _sensitivity(models: Sequence[Predictions]) -> Table:

@@ -10,13 +10,24 @@ from protocol.catalogue import Variant
 from protocol.documents.outputs import Metric
 from protocol.presets import GatePreset
 
-__all__ = ["MOST_DRAWN", "MOST_ROWS", "SUPPRESSED", "Context", "Section", "Table", "drawn_note", "with_interval"]
+__all__ = [
+    "MOST_DRAWN",
+    "MOST_ROWS",
+    "NOT_TOLD",
+    "SUPPRESSED",
+    "Context",
+    "Section",
+    "Table",
+    "drawn_note",
+    "with_interval",
+]
 
 MOST_ROWS: Final = 1000
 """Rows of a table that are shown; ``outputs.json`` has all."""
 MOST_DRAWN: Final = 40
 """Rows of a plot: more are neither read nor printed on a page."""
 SUPPRESSED: Final = "suppressed"
+NOT_TOLD: Final = "not told"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from protocol.documents.outputs import Metric, Metrics
-from sealroom.report.dumbbell import BOTH, DIFFERENCE, HEADS, OWN, dumbbell_plot
+from sealroom.report.dumbbell import ALONE, BOTH, DIFFERENCE, HEADS, OWN, dumbbell_plot
 from sealroom.report.performance import performance_notes, tested_on
 from sealroom.report.section import MOST_DRAWN, Context, Section, Table, drawn_note, with_interval
 
@@ -51,7 +51,7 @@ def uplift_section(value: Metrics, context: Context) -> Section:
 
 def pooled_section(value: Metrics, context: Context) -> Section:
     """Lay figures of models out, a column for each figure."""
-    return _section("Model performance", _read(POOLED, value, context.labels), (BOTH,), value, context, ())
+    return _section("Model performance", _read(POOLED, value, context.labels), (ALONE,), value, context, ())
 
 
 def _read(form: re.Pattern[str], value: Metrics, labels: Sequence[str]) -> tuple[_Figure, ...]:
@@ -61,7 +61,7 @@ def _read(form: re.Pattern[str], value: Metrics, labels: Sequence[str]) -> tuple
         if found is None:
             continue
         figure = figures.setdefault(found["figure"], _Figure(found["figure"]))
-        data = BOTH if form is POOLED else found["data"] or DIFFERENCE
+        data = ALONE if form is POOLED else found["data"] or DIFFERENCE
         figure.entries.setdefault(data, {})[found["model"]] = entry
     return tuple(figures.values())
 
@@ -75,13 +75,12 @@ def _section(
     notes: tuple[str, ...],
 ) -> Section:
     models = tuple(dict.fromkeys(model for figure in figures for model in figure.models))
-    columns = [(figure, data) for figure in figures for data in kinds]
     rows = tuple(
-        (model, *(with_interval(figure.entries.get(data, {}).get(model)) for figure, data in columns))
-        for model in models
+        (figure.name, model, *(with_interval(figure.entries.get(data, {}).get(model)) for data in kinds))
+        for figure in figures
+        for model in figure.models
     )
-    head = ("Model", *(HEADS[data] if len(kinds) > 1 else figure.name for figure, data in columns))
-    groups = (("", 1), *((figure.name, len(kinds)) for figure in figures)) if len(kinds) > 1 else ()
+    head = ("Figure", "Model", *(HEADS[data] for data in kinds))
     plots = tuple(
         dumbbell_plot(figure.name, figure.sense, models[:MOST_DRAWN], figure.entries, f"{context.prefix}-{place}")
         for place, figure in enumerate(figures[:MOST_PLOTTED])
@@ -92,7 +91,7 @@ def _section(
         context.name,
         kind,
         tested_on(value, context),
-        (Table(head, rows, frozenset(range(1, len(head))), groups, "With 95 % intervals"),),
+        (Table(head, rows, frozenset(range(2, len(head))), caption="With 95 % intervals"),),
         plots,
         (
             *((f"{senses}.",) if senses else ()),
