@@ -3,6 +3,7 @@
 from typing import Final
 
 from enclave.analyses.clinical.feasibility import Feasibility
+from enclave.analyses.clinical.glm import Glm
 from enclave.analyses.clinical.prediction import Prediction
 from enclave.analyses.clinical.survival import Survival
 from enclave.analyses.clinical.table1 import Table1
@@ -12,19 +13,23 @@ __all__ = ["PROFILE"]
 
 PROFILE: Final = Profile(
     name="clinical",
-    listed=(Feasibility(), Prediction(), Survival(), Table1()),
+    listed=(Feasibility(), Glm(), Prediction(), Survival(), Table1()),
     libraries=(
         "pandas",
+        "scipy.optimize",
+        "scipy.sparse",
         "scipy.special",
         "scipy.stats",
         "sklearn.ensemble",
         "sklearn.linear_model",
         "sklearn.pipeline",
         "sklearn.preprocessing",
+        "statsmodels.discrete.discrete_model",
         "statsmodels.duration.hazard_regression",
         "statsmodels.duration.survfunc",
         "statsmodels.genmod.families",
         "statsmodels.genmod.generalized_linear_model",
+        "statsmodels.regression.linear_model",
         "statsmodels.stats.proportion",
     ),
     row_limit=5_000_000,
