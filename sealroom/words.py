@@ -7,7 +7,7 @@ from protocol.documents.institution import Institution
 from protocol.documents.study import Contract, ContractOutput, OutputType
 from protocol.dsse import Unverified
 from protocol.presets import PRESETS, GatePreset
-from sealroom.labels import spoken
+from sealroom.labels import shortened
 from sealroom.mapped import mappings_words
 from sealroom.studies import Judged
 
@@ -176,7 +176,7 @@ def _recipients(judged: Judged, names: dict[str, Institution]) -> Iterator[str]:
         yield f"  {output.output} ({output.type}){only}"
         yield f"    reveals: {judged.reveals[output.output]}"
         yield f"    leaves as: {released_as(output.type, preset)}"
-        yield f"    about: {_shortened(spoken(output.labels, output.type))}"
+        yield f"    about: {shortened(output.labels, output.type)}"
 
 
 def _terms(judged: Judged, names: dict[str, Institution]) -> Iterator[str]:
@@ -216,9 +216,3 @@ def _to(output: ContractOutput) -> set[tuple[str, str]]:
 def _who(names: dict[str, Institution], root: str) -> str:
     found = names[root]
     return f"{found.name} ({found.short})"
-
-
-def _shortened(labels: tuple[str, ...]) -> str:
-    shown = 12
-    rest = f" and {len(labels) - shown} more" if len(labels) > shown else ""
-    return "; ".join(labels[:shown]) + rest
