@@ -4,12 +4,21 @@ import re
 
 from protocol.documents.study import OutputType
 
-__all__ = ["spoken"]
+__all__ = ["shortened", "spoken"]
 
 WORDS = {"a": "year", "mo": "month", "wk": "week", "d": "day", "h": "hour", "1": "unit"}
 """Common codes of UCUM; others are shown as they are."""
 _PER_UNIT = re.compile(r"(?<= \(per )[^()]+(?=\)$)")
 _IN_UNIT = re.compile(r"(?<= \()(?:a|mo|wk|d|h)(?=\)$)")
+
+
+MOST_LABELS = 12
+
+
+def shortened(labels: tuple[str, ...], kind: OutputType) -> str:
+    """Name the first labels of an output, and how many more there are."""
+    rest = f" and {len(labels) - MOST_LABELS} more" if len(labels) > MOST_LABELS else ""
+    return "; ".join(spoken(labels[:MOST_LABELS], kind)) + rest
 
 
 def spoken(labels: tuple[str, ...], kind: OutputType) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from protocol.documents.outputs import CountTable, TestStatistic
 from sealroom.report.crosstab import COUNTED, Crosstab, cross
+from sealroom.report.overlap import OVERLAP, overlap_section
 from sealroom.report.section import SUPPRESSED, Context, Section, Table
 
 __all__ = ["counts_section", "statistic_section"]
@@ -9,6 +10,8 @@ __all__ = ["counts_section", "statistic_section"]
 
 def counts_section(value: CountTable, context: Context) -> Section:
     """Lay a count table out; what was suppressed is told from zeros."""
+    if all(OVERLAP.fullmatch(context.labels[cell.label]) for cell in value.cells):
+        return overlap_section(value, context)
     k, units = context.preset.k, context.units
     crossed = cross([(cell.label, context.labels[cell.label]) for cell in value.cells], COUNTED)
     rounding = f"Each of the {units} counts once; counts are rounded to multiples of {context.preset.base}."
