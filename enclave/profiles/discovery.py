@@ -11,7 +11,13 @@ __all__ = ["PROFILE"]
 PROFILE: Final = Profile(
     name="discovery",
     listed=(Overlap(), Qsar()),
-    libraries=("pandas", "sklearn.ensemble", "sklearn.linear_model", "sklearn.preprocessing"),
+    libraries=(
+        "multiprocessing.dummy",  # a forest's predictions ask for it, though they start no thread
+        "pandas",
+        "sklearn.ensemble",
+        "sklearn.linear_model",
+        "sklearn.preprocessing",
+    ),
     row_limit=2_000_000,
     byte_limit=2**31,
 )

@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import compounds
 import lung
 import numpy as np
@@ -354,3 +358,25 @@ def test_nothing_is_printed(frame, capfd):
     ridge(frame.assign(activity=1.0))
     ridge(frame)
     assert capfd.readouterr() == ("", "")
+
+
+LIBRARIES = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from enclave.profiles import load_profile
+load_profile("discovery").load_libraries()
+import compounds
+from enclave.disclosure import release_all
+cohorts, planned = compounds.cohorts(), compounds.plan()
+before = set(sys.modules)
+found = compounds.run(cohorts)
+release_all(found, compounds.contract(planned))
+release_all({"overlap": compounds.overlap(cohorts)}, compounds.contract(compounds.overlap_plan()))
+print({raw.type for raw in found.values()}, sorted(set(sys.modules) - before))
+"""
+
+
+def test_the_profiles_analyses_import_no_library_after_keys_are_open():
+    tests = str(Path(compounds.__file__).parent)
+    done = subprocess.run([sys.executable, "-c", LIBRARIES, tests], capture_output=True, check=True, timeout=120)
+    assert done.stdout == b"{'metrics'} []\n"
