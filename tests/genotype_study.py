@@ -22,6 +22,8 @@ from factories import resign
 from attestation.attesters.simulated import SimulatedAttester
 from enclave.analyses.base import Inputs
 from enclave.analyses.genomics.linear import Linear
+from enclave.analyses.projection import orthonormal_basis, take_out
+from enclave.analyses.results import RawHit, RawHits, Support
 from enclave.genotypes import BED_HEAD
 from enclave.ingest import GenotypeBlock
 from enclave.profiles import load_profile
@@ -107,6 +109,37 @@ def people(dosages, seed, planted=None, shift=0.0):
     frame.loc[generator.random(samples) < 0.03, "height"] = np.nan
     frame.loc[generator.random(samples) < 0.02, "age"] = np.nan
     return frame
+
+
+def hits_of(dosages, trait, covariates, owners, strata=None):
+    """Return raw hits of dosages (subjects, variants), as a scan of them would; missing calls stand at the mean."""
+    from scipy.special import stdtr
+
+    basis = orthonormal_basis(covariates, strata)
+    left, entries = take_out(trait - trait.mean(), basis), []
+    for place, column in enumerate(dosages.T):
+        called = column != 255
+        mean = column[called].mean() if called.any() else 0.0
+        dosage = np.where(called, take_out(np.where(called, column - mean, 0.0), basis), 0.0)
+        square = max(dosage @ dosage, 1e-9)
+        effect = dosage @ left / square
+        freedom = len(trait) - basis.shape[1] - 1
+        error = np.sqrt(max((left @ left - effect**2 * square) / freedom, 1e-30) / square)
+        p = float(2 * stdtr(freedom, -abs(effect / error)))
+        entries.append(RawHit(place, float(effect), float(error), p))
+    keys = tuple(lung.OWNERS[slot] for slot in "abcdefgh"[: max(owners) + 1])
+    return RawHits(
+        label="height (cm) per copy of the first allele",
+        entries=tuple(entries),
+        dosages=dosages.astype(np.uint8),
+        trait=trait,
+        covariates=covariates,
+        strata=strata,
+        owners=owners,
+        owner_keys=keys,
+        left_out=Support(dict.fromkeys(keys, 20)),
+        scanned=dosages.shape[1],
+    )
 
 
 def study_data():

@@ -356,6 +356,8 @@ class RawHits:
         Root keys of the owners.
     left_out
         Subjects in the tables that the scan did not use. How many there are in all is public.
+    scanned
+        Variants that these are the strongest of.
     """
 
     label: str
@@ -367,6 +369,7 @@ class RawHits:
     owners: Integers
     owner_keys: tuple[Key, ...]
     left_out: Support
+    scanned: int
     type: Literal["hits"] = field(default="hits", init=False)
 
     @property

@@ -9,7 +9,8 @@ Everything is judged on the rows that are left without each coalition of owners:
 - each variant: the rarer allele's frequency at least 0.05, at least k carriers of either allele, and leverage in the
   model with it at most 1/k, so that no effect rests on the trait of few;
 - the list: at most 0.13 n variants, and as many of the strongest as keep the power of the membership attacks
-  (``membership``) below 0.10 at 5 % false positives. The weakest are dropped; where none is left the output is refused.
+  (``membership``) below 0.10 at 5 % false positives, and below one half for every single subject. The weakest are
+  dropped; where none is left the output is refused.
 
 A variant that any coalition rules out is ruled out, and the worst coalition decides how many remain, so a larger k or
 more coalitions never release more. Variants come in the catalogue's order. How many subjects the scan is over is told
@@ -30,7 +31,7 @@ from numpy.typing import NDArray
 from enclave.analyses.arrays import Bools, Floats
 from enclave.analyses.projection import orthonormal_basis, take_out
 from enclave.analyses.results import MIN_ALLELE_FREQUENCY, RawHit, RawHits
-from enclave.disclosure.membership import attack_power, residual_dosage
+from enclave.disclosure.membership import attack, residual_dosage
 from enclave.disclosure.regression import MAX_LEVERAGE, MIN_RESIDUAL_DF, SUBJECTS_PER_PARAMETER
 from enclave.disclosure.rounding import significant, to_base
 from enclave.disclosure.support import Coalitions
@@ -39,11 +40,14 @@ from protocol.errors import DisclosureRefused
 from protocol.presets import GatePreset
 from protocol.types import Key, Name
 
-__all__ = ["DIGITS", "HITS_PER_SUBJECT", "MAX_POWER", "refuse_second_list", "release_hits"]
+__all__ = ["DIGITS", "HITS_PER_SUBJECT", "MAX_POWER", "MAX_SINGLE_POWER", "refuse_second_list", "release_hits"]
 
 DIGITS = 2
 HITS_PER_SUBJECT = 0.13
 MAX_POWER = 0.10
+MAX_SINGLE_POWER = 0.50
+SIGNIFICANT = 0.05
+"""Of a p value times the variants scanned (Bonferroni): below it, an effect is not taken to be none."""
 _ROUNDING = 1e-9
 _CONSTANT = 1e-12
 _MISSING = 255
@@ -67,8 +71,10 @@ def release_hits(raw: RawHits, preset: GatePreset, against: Coalitions) -> Hits:
     order = sorted(finite, key=lambda place: (raw.entries[place].p, raw.entries[place].variant))
     fit = [place for place in order if all(view.allows(place, preset.k) for view in views)]
     fit = fit[: min(int(HITS_PER_SUBJECT * len(view.trait)) for view in views)]
-    power = np.max([attack_power(view.dosages[:, fit], view.trait, view.basis, DIGITS) for view in views], axis=0)
-    harmless = np.flatnonzero(power < MAX_POWER)
+    significant = np.array([raw.entries[place].p < SIGNIFICANT / max(raw.scanned, 1) for place in fit], dtype=bool)
+    powers = [attack(view.dosages[:, fit], view.trait, view.basis, significant, DIGITS) for view in views]
+    bounded = [(power.share < MAX_POWER) & (power.single < MAX_SINGLE_POWER) for power in powers]
+    harmless = np.flatnonzero(np.all(bounded, axis=0))
     if not harmless.size:
         raise DisclosureRefused("HITS", "No variant may leave.")
     released = sorted((raw.entries[place] for place in fit[: harmless[-1] + 1]), key=lambda entry: entry.variant)

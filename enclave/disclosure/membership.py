@@ -1,22 +1,31 @@
 """Membership attacks on released hits: how often an attacker would tell that somebody was in the study.
 
-Each subject stands for two people: himself, who took part, and somebody like him who did not, for whom the effects and
-frequencies are those that would have been found without his row. So the attacks need no reference panel, and people of
-one ancestry, with their true effects and correlated variants, are compared with their like. The attacker is given more
-than anybody has: a target's genotypes, trait and covariates, the true effects and frequencies in the population, and
-for the second attack the frequencies of the study, which are not released. His score is the likelihood ratio of the
-target's being in or out, summed over variants as if these were independent:
+The attacker is given more than anybody has: a target's genotypes, trait and covariates, the true effects and
+frequencies in the population, and for the second attack the frequencies of the study, which are not released. His score
+is the likelihood ratio of the target's being in or out, summed over variants as if these were independent:
 
 - effects: what is released, rounded, against the true effects (Im et al., with the truth known);
 - frequencies: those of the study against those of the population (Sankararaman et al.; Homer's test is weaker).
 
-What was found without a subject differs from the truth by chance: by what a trait of pure noise gives, regressed on the
-same rows without that subject, which keeps the variants' correlation (for frequencies its mean, weighted alike). The
-noise is seeded with the data: the same data give the same power.
+No reference panel is needed. Each subject stands for two people. He himself took part. Somebody like him did not: for
+effects he has the same genotypes, less what goes with the trait in this study alone, and the residual trait of another
+subject; for frequencies he is compared with those that would have been found without his row. So people of one
+ancestry, with correlated variants, are compared with their like.
 
-Approximations: missing calls count as the mean; that a variant is in the list at all is not used by the attacker; nor
-is the correlation of variants, which is why the gate also holds the bound on their number that no attack of this kind
-passes by more than chance: power = Phi(sqrt(m / n) - 1.645), whatever the correlation.
+The truth of an effect that is significant among all that were scanned, and of every frequency, lies around what was
+found: as far away as a trait of pure noise brings it, regressed on the same rows without the subject (for a frequency:
+averaged), which keeps the variants' correlation. A weaker effect may well be one that is none, and is in the list
+because the members happened to make it large. That tells much more of them, in proportion to the squared t statistic; so
+there the truth is taken to be no effect at all. The noise is seeded with the data: the same data give the same power.
+
+Power is the share of all subjects that are told at 5 % false positives. It hides a few with a far value of the trait,
+who move the effects more than others: so the subject whom the effects tell best is looked at too, by the formula for
+one target, Phi(d - 1.645), where d squared sums over variants the square of how far he moves the effect, in standard
+errors, times that of how far it is from the truth.
+
+Approximations: missing calls count as the mean; a trait goes with the genotypes of others as if they were not in the
+study's list. The attacker does not use the correlation of variants, which is why the gate also holds the bound on their
+number that follows from power = Phi(sqrt(m / n) - 1.645).
 
 References
 ----------
@@ -25,14 +34,15 @@ Sankararaman et al. (2009), Nat Genet 41:965. Im et al. (2012), Am J Hum Genet 9
 """
 
 import hashlib
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from enclave.analyses.arrays import Bools, Floats
+from enclave.analyses.arrays import Bools, Floats, Integers
 from enclave.analyses.projection import take_out
 
-__all__ = ["FALSE_POSITIVES", "attack_power", "residual_dosage"]
+__all__ = ["FALSE_POSITIVES", "Power", "attack", "residual_dosage"]
 
 FALSE_POSITIVES = 0.05
 _TRIALS = 20_000
@@ -40,8 +50,20 @@ _TRIALS = 20_000
 _MISSING = 255
 
 
-def attack_power(dosages: NDArray[np.uint8], trait: Floats, basis: Floats, digits: int) -> Floats:
-    """Return the power of the better attack on the first variant, the first two, and so on.
+@dataclass(frozen=True, slots=True, eq=False)
+class Power:
+    """What the attacks reach on the first variant, the first two, and so on: float, shape (m,), each 0 to 1.
+
+    ``share``: of the subjects, those told to be in the study by the better attack. ``single``: for one subject, the one
+    whom the effects tell best.
+    """
+
+    share: Floats
+    single: Floats
+
+
+def attack(dosages: NDArray[np.uint8], trait: Floats, basis: Floats, significant: Bools, digits: int) -> Power:
+    """Run the attacks at 5 % false positives.
 
     Parameters
     ----------
@@ -51,27 +73,34 @@ def attack_power(dosages: NDArray[np.uint8], trait: Floats, basis: Floats, digit
         Float, shape (n,): residual on ``basis``.
     basis
         Float, shape (n, q): orthonormal basis of intercepts and covariates.
+    significant
+        Bool, shape (m,): effects that are not taken to be none.
     digits
         Significant digits of released effects.
-
-    Returns
-    -------
-    numpy.ndarray
-        Float, shape (m,): the share of subjects that an attack with 5 % false positives tells to be in the study.
     """
+    from scipy.special import ndtr, ndtri
+
     subjects, variants = dosages.shape
     draws = -(-_TRIALS // subjects)
     digest = hashlib.sha256(np.ascontiguousarray(dosages).tobytes() + trait.tobytes()).digest()
-    noise = np.random.default_rng(int.from_bytes(digest)).standard_normal((draws, subjects))
+    generator = np.random.default_rng(int.from_bytes(digest))
+    noise = generator.standard_normal((draws, subjects))
+    others = generator.permuted(np.tile(np.arange(subjects), (draws, 1)), axis=1)
     leverage = np.einsum("ij,ij->i", basis, basis)
     scores = np.zeros((2, 2, draws, subjects))  # attack; out, in
-    power = np.empty(variants)
+    distance = np.zeros(subjects)
+    share, furthest = np.empty(variants), np.empty(variants)
     for place, column in enumerate(dosages.T):
         dosage, called = column.astype(np.float64), column != _MISSING
-        scores[0] += _effect_scores(residual_dosage(dosage, called, basis), trait, leverage, noise, digits)
+        residual = residual_dosage(dosage, called, basis)
+        noises = noise if significant[place] else None
+        found, further = _effect_scores(residual, trait, leverage, others, noises, digits)
+        scores[0] += found
         scores[1] += _frequency_scores(dosage, called, noise)
-        power[place] = max(_share_found(*attack) for attack in scores)
-    return power
+        distance += further
+        share[place] = max(_share_found(*both) for both in scores)
+        furthest[place] = distance.max()
+    return Power(share, ndtr(np.sqrt(furthest) + ndtri(FALSE_POSITIVES)))
 
 
 def residual_dosage(dosage: Floats, called: Bools, basis: Floats) -> Floats:
@@ -80,19 +109,32 @@ def residual_dosage(dosage: Floats, called: Bools, basis: Floats) -> Floats:
     return np.where(called, take_out(centred, basis), 0.0)
 
 
-def _effect_scores(residual: Floats, trait: Floats, leverage: Floats, noise: Floats, digits: int) -> Floats:
-    """Return the log likelihood ratio of each subject for one effect: without him, and with him."""
-    spread = residual @ residual
-    effect = residual @ trait / spread
+def _effect_scores(
+    residual: Floats, trait: Floats, leverage: Floats, others: Integers, noise: Floats | None, digits: int
+) -> tuple[Floats, Floats]:
+    """Return the scores for one effect, out and in: float, shape (2, draws, n); and what it adds to d squared.
+
+    The truth is found with ``noise``, or none without it.
+    """
+    spread = float(residual @ residual)
+    effect = float(residual @ trait / spread)
     left = trait - residual * effect
-    variance = left @ left / len(trait)
+    variance = float(left @ left) / len(trait)
+    released = _rounded(effect, digits)
     # What each subject changes in the effect: Cook and Weisberg's deletion formula.
-    change = residual * left / spread / (1 - leverage - residual**2 / spread)
-    without = effect - change
-    rounding = np.stack([_rounded(without, digits) - without, _rounded(effect, digits) - without])
-    error = _noise_without_each(noise, residual) * (np.sqrt(variance) / spread)
-    scores: Floats = change * (spread / variance) * (rounding[:, None, :] + error - change / 2)
-    return scores
+    deletion = 1 / spread / (1 - leverage - residual**2 / spread)
+    if noise is not None:
+        own, strange = deletion * residual * left, deletion * residual * left[others]
+        outside = released - effect + _noise_without_each(noise, residual) * (np.sqrt(variance) / spread)
+        errors, size = (outside, outside + own), 1.0
+    else:
+        outside = np.array(released)
+        unrelated = residual - trait * (effect * spread / (trait @ trait))
+        own, strange = deletion * residual * trait, deletion * unrelated * trait[others]
+        errors, size = (outside, outside), released**2 * spread / variance
+    weight = spread / variance
+    scores = [weight * moved * (error - moved / 2) for moved, error in zip((strange, own), errors, strict=True)]
+    return np.stack(np.broadcast_arrays(*scores)), weight * own**2 * size
 
 
 def _frequency_scores(dosage: Floats, called: Bools, noise: Floats) -> Floats:
@@ -122,9 +164,6 @@ def _share_found(out: Floats, inside: Floats) -> float:
     return float(np.mean(inside > threshold))
 
 
-def _rounded(values: Floats, digits: int) -> Floats:
-    """Round to significant digits, as ``rounding.significant`` does to within the last bit."""
-    size = np.abs(values)
-    places = digits - 1 - np.floor(np.log10(np.where(size > 0, size, 1.0)))
-    rounded: Floats = np.round(values * 10.0**places) / 10.0**places
-    return rounded
+def _rounded(value: float, digits: int) -> float:
+    """Round to significant digits, as what is released."""
+    return float(f"{value:.{digits - 1}e}")

@@ -21,6 +21,7 @@ MAX_ATOMS: Final = 1_000
 MAX_RINGS: Final = 100
 """Rings, as bonds less atoms plus fragments. Substructure search goes up steeply with fused rings; C60 has 31."""
 _SMILES = re.compile(r"[A-Za-z0-9@+\-\[\]()=#$:%/\\.*~<>]+", re.ASCII)
+_ATOM_MAP = "molAtomMapNumber"
 _CONTINUED = "-\nM  V30 "
 _COUNTS = re.compile(r"^M  V30\s+COUNTS\s+\+?0*(\d*)\s+\+?0*(\d*)", re.MULTILINE | re.IGNORECASE | re.ASCII)
 _MAX_DIGITS = 4
@@ -40,23 +41,30 @@ class Standard:
 def software() -> str:
     """Name the software and what it does, for the dataset manifest."""
     return (
-        f"RDKit {rdBase.rdkitVersion}: MolStandardize Cleanup, largest organic fragment, Uncharger; tautomers as "
-        "written; InChIKey; Murcko scaffold without stereochemistry, of an acyclic compound the compound; "
-        "Morgan fingerprint of radius 2 without chirality"
+        f"RDKit {rdBase.rdkitVersion}: MolStandardize's MetalDisconnector, Normalizer, largest organic fragment, "
+        "Reionizer, Uncharger; tautomers as written; Murcko scaffold without stereochemistry, of an acyclic compound "
+        "the compound; Morgan fingerprint of radius 2 without chirality"
     )
 
 
 class Standardiser:
     """Reads and standardises molecules.
 
-    The standard form is that of RDKit's ``Cleanup`` (hydrogens implicit, metals cut off, functional groups and charges
-    in their usual spelling), of its largest fragment, organic before inorganic, with charges neutralised where
-    hydrogens allow it. Tautomers stay as they are written: the canonical one takes five times the time of all the rest.
+    The standard form has hydrogens implicit, covalent bonds to metals cut, functional groups in RDKit's usual spelling,
+    the largest fragment only, organic before inorganic, and charges neutralised where hydrogens allow it. These are the
+    steps of RDKit's ``Cleanup`` and ``ChargeParent``, but the fragment is chosen before protons are moved: in the order
+    of ``Cleanup`` they move between a compound and its counter-ion. Tautomers stay as they are written: the canonical
+    one takes several times the time of all the rest.
     The molecule is then written as canonical SMILES and read again, so that nothing of its spelling is left.
     """
 
     def __init__(self) -> None:
+        self._hydrogens = Chem.RemoveHsParameters()
+        self._hydrogens.removeDefiningBondStereo = True  # type: ignore[assignment]  # the stub knows no setter's type
+        self._metals = rdMolStandardize.MetalDisconnector()
+        self._normalizer = rdMolStandardize.Normalizer()
         self._fragments = rdMolStandardize.LargestFragmentChooser(preferOrganic=True)
+        self._reionizer = rdMolStandardize.Reionizer()
         self._uncharger = rdMolStandardize.Uncharger()
 
     def smiles(self, text: str) -> Standard | Wrong:
@@ -96,8 +104,11 @@ class Standardiser:
     def _standard(self, molecule: Chem.Mol | None) -> Standard | Wrong:
         if molecule is None:
             return _UNREADABLE
-        kept = self._uncharger.uncharge(self._fragments.choose(rdMolStandardize.Cleanup(molecule)))
-        smiles = Chem.MolToSmiles(kept)
+        for atom in molecule.GetAtoms():
+            atom.ClearProp(_ATOM_MAP)
+        bare = self._metals.Disconnect(Chem.RemoveHs(molecule, self._hydrogens))
+        kept = self._fragments.choose(self._normalizer.normalize(bare))
+        smiles = Chem.MolToSmiles(self._uncharger.uncharge(self._reionizer.reionize(kept)))
         standard = Chem.MolFromSmiles(smiles)
         if standard is None:
             return _UNREADABLE
@@ -118,6 +129,7 @@ def _refusal(raw: Chem.Mol | None) -> Wrong | None:
         return Wrong("MOLECULE_SIZE", f"{atoms} atoms", f"a molecule of at most {MAX_ATOMS}, hydrogens included")
     if raw.GetNumBonds() - atoms + len(Chem.GetMolFrags(raw)) > MAX_RINGS:
         return Wrong("MOLECULE_SIZE", f"more than {MAX_RINGS} rings", "a molecule of fewer")
-    if any(atom.GetAtomicNum() == 0 or atom.HasQuery() for atom in raw.GetAtoms()):
-        return Wrong("MOLECULE_ATOM", "an atom of no element: a residue, query or dummy", "elements only")
+    queries = any(atom.GetAtomicNum() == 0 or atom.HasQuery() for atom in raw.GetAtoms())
+    if queries or any(bond.HasQuery() for bond in raw.GetBonds()):
+        return Wrong("MOLECULE_QUERY", "an atom or bond that stands for several: a residue or a query", "one molecule")
     return None

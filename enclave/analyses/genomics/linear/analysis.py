@@ -61,6 +61,7 @@ class LinearData:
     genotypes: Iterator[GenotypeBlock]
     roles: Roles
     most: int
+    variants: int
 
 
 class Linear(Analysis[LinearData]):
@@ -101,6 +102,7 @@ class Linear(Analysis[LinearData]):
             genotypes=inputs.genotypes,
             roles=roles,
             most=whole(plan.parameters, "hits") if "hits" in plan.parameters else 0,
+            variants=max(schema.genotypes.variants for schema in inputs.datasets.values() if schema.genotypes),
         )
 
     def estimate(self, output: Name, data: LinearData) -> RawResult:
@@ -141,4 +143,5 @@ def _scan(data: LinearData, *, by_cohort: bool) -> RawHits:
         owners=pooled.owners,
         owner_keys=pooled.owner_keys,
         left_out=data.pooled.support(~chosen),
+        scanned=data.variants,
     )
