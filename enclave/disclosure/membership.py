@@ -15,7 +15,7 @@ ancestry, with correlated variants, are compared with their like.
 The truth of an effect that is significant among all that were scanned, and of every frequency, lies around what was
 found: as far away as a trait of pure noise brings it, regressed on the same rows without the subject (for a frequency:
 averaged), which keeps the variants' correlation. A weaker effect may well be one that is none, and is in the list
-because the members happened to make it large. That tells much more of them, in proportion to the squared t statistic; so
+because the members happened to make it large. That tells much more of them, in proportion to the squared t; so
 there the truth is taken to be no effect at all. The noise is seeded with the data: the same data give the same power.
 
 Power is the share of all subjects that are told at 5 % false positives. It hides a few with a far value of the trait,
