@@ -30,7 +30,8 @@ _ANCESTRY: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
     {"a": (0.6, 0.0), "b": (-0.5, 0.4), "c": (0.0, -0.7)}
 )
 """Mean of each cohort on the two axes of ancestry, whose spread within a cohort is 1."""
-_MISSING: Final = 0.005
+_MISSING_CALLS: Final = 0.005
+_MISSING_TRAITS: Final = 0.04
 _AUTOSOMES: Final = 22
 _ALLELES: Final = (("A", "G"), ("C", "T"), ("G", "A"), ("T", "C"), ("A", "C"), ("G", "T"))
 
@@ -62,14 +63,15 @@ def simulate_cohorts(folder: Path) -> tuple[Planted, ...]:
         age, sex = generator.integers(40, 70, samples), generator.integers(0, 2, samples)
         trait = 3.4 + 0.015 * (age - 55) + 0.1 * sex + ancestry @ (0.15, -0.10) + generator.normal(0, 0.75, samples)
         trait += (copies[:, places] - 2 * common[places]) @ _EFFECTS
-        called = generator.random(copies.shape) >= _MISSING
+        called = generator.random(copies.shape) >= _MISSING_CALLS
         codes = np.where(called, np.array([3, 2, 0])[copies], 1).astype(np.uint8)
+        known = generator.random(samples) >= _MISSING_TRAITS
         names = [f"SIM-{party.upper()}-{number:04d}" for number in range(1, samples + 1)]
         (folder / party).mkdir(parents=True, exist_ok=True)
         _write_plink(folder / party, names, sex, variants, codes)
         rows = [
-            [name, a, "fm"[s], f"{first:.4f}", f"{second:.4f}", f"{max(0.1, value):.2f}"]
-            for name, a, s, (first, second), value in zip(names, age, sex, ancestry, trait, strict=True)
+            [name, a, "fm"[s], f"{first:.4f}", f"{second:.4f}", f"{max(0.1, value):.2f}" if there else ""]
+            for name, a, s, (first, second), value, there in zip(names, age, sex, ancestry, trait, known, strict=True)
         ]
         with (folder / party / "cohort.csv").open("w", encoding="utf-8", newline="") as sink:
             writer = csv.writer(sink, lineterminator="\n")

@@ -14,7 +14,7 @@ __all__ = ["Fit", "Logistic", "fit_penalised"]
 
 _ITERATIONS = 500
 _TOLERANCE = 1e-10
-"""Steps use the information in place of the penalised likelihood's own second derivatives, so they shrink linearly."""
+"""The second derivatives are not exact, so that steps shrink linearly."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,16 +91,23 @@ class _Penalised:
 
     def score(self, params: Floats) -> Floats:
         """Its gradient: Firth's modified score."""
-        at, matrix = self.whole(params), self._model.matrix
-        probability = self._model.probability(at)
-        inverse = np.linalg.inv(-self._model.hessian(at))
-        leverage = probability * (1 - probability) * np.einsum("ij,ij->i", matrix @ inverse, matrix)
-        modified: Floats = self._model.score(at) + matrix.T @ (leverage * (0.5 - probability))
+        at = self.whole(params)
+        probability, leverage = self._leverage(at)
+        modified: Floats = self._model.score(at) + self._model.matrix.T @ (leverage * (0.5 - probability))
         return modified[self._free]
 
     def hessian(self, params: Floats) -> Floats:
-        """Minus the information of the free coefficients."""
-        return self._model.hessian(self.whole(params))[np.ix_(self._free, self._free)]
+        """Its second derivatives but for what comes of a change in leverage: exact where each cell has its own mean."""
+        probability, leverage = self._leverage(self.whole(params))
+        columns = self._model.matrix[:, self._free]
+        found: Floats = -(columns.T * (probability * (1 - probability) * (1 + leverage))) @ columns
+        return found
+
+    def _leverage(self, at: Floats) -> tuple[Floats, Floats]:
+        """Return each subject's probability, and its diagonal element of the weighted hat matrix."""
+        matrix, probability = self._model.matrix, self._model.probability(at)
+        inverse = np.linalg.inv(-self._model.hessian(at))
+        return probability, probability * (1 - probability) * np.einsum("ij,ij->i", matrix @ inverse, matrix)
 
     def maximise(self) -> tuple[Floats, float]:
         """Return all coefficients at the maximum, and the penalised log likelihood there."""
