@@ -6,11 +6,9 @@ import importlib
 import pytest
 
 MODULES = {
-    "enclave.analyses.clinical.survival.cox": 1,
-    "enclave.analyses.clinical.survival.kaplan_meier": 1,
-    "enclave.analyses.clinical.survival.logrank": 1,
-    "enclave.analyses.discovery.qsar.accuracy": 1,
-    "enclave.analyses.discovery.qsar.models": 1,
+    "enclave.analyses.survival.cox": 1,
+    "enclave.analyses.survival.kaplan_meier": 1,
+    "enclave.analyses.survival.logrank": 1,
     "enclave.disclosure.rounding": 2,
 }
 
