@@ -23,11 +23,8 @@ $(VENV)/dev: requirements-dev.lock $(VENV)/run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
-STUDY ?= survival
-DEMO_DATA ?=
-
-demo: $(VENV)/run ## play a whole study and leave the verified result in demo-output/ (STUDY=survival, genomics, clinical)
-	$(BIN)/sealroom demo --study $(STUDY) --out demo-output $(if $(DEMO_DATA),--data $(DEMO_DATA))
+demo: $(VENV)/run ## play a whole study with three institutions and leave the verified result in demo-output/
+	$(BIN)/sealroom demo --out demo-output
 
 test: $(VENV)/dev lint types imports ## check style, types and imports, and run the tests with coverage
 	$(BIN)/python -m coverage erase
@@ -58,7 +55,6 @@ generated: $(VENV)/dev ## write generated files anew: JSON Schemas, OpenAPI, sta
 	$(BIN)/python -m broker.states < docs/states.md > docs/states.new && mv docs/states.new docs/states.md
 	$(BIN)/python -m attestation.simulator.lock --write
 	$(BIN)/python -m attestation.simulator.tcb > docs/TCB.md
-	$(BIN)/python -m sealroom.analyses_page > docs/analyses.md
 
 lock: ## resolve the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --all-extras --group build pyproject.toml -o requirements.lock

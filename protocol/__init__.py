@@ -5,7 +5,6 @@ No network, no clock, no pandas.
 
 __all__ = [
     "canonical",
-    "catalogue",
     "commitment",
     "container",
     "documents",

@@ -36,7 +36,6 @@ from lung_study import make_lung_study, reapprove
 from attestation.attesters.simulated import SimulatedAttester
 from attestation.simulator.platform import Platform
 from custodian import Custodian
-from enclave.profiles import load_profile
 from enclave.relay import Relay
 from enclave.session import run_session
 from protocol import hpke
@@ -207,7 +206,7 @@ class Host:
         """Run one session in this process."""
         relay = Relay.connect(self.launch)
         with contextlib.closing(relay._client):
-            return run_session(relay, SimulatedAttester(self.url, TICKET), load_profile("clinical"))
+            return run_session(relay, SimulatedAttester(self.url, TICKET))
 
     def again(self, run: str | None = None) -> None:
         """Lease the same run again, or another one."""

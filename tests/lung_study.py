@@ -13,9 +13,8 @@ from typing import Any
 import factories
 import lung
 
-from enclave.analyses.clinical.survival import Survival
+from enclave.analyses import find_analysis
 from protocol.documents import ContractOutput, CustodianKeys
-from protocol.documents.dataset import DatasetSchema
 
 __all__ = ["make_lung_study", "reapprove"]
 
@@ -65,8 +64,8 @@ def make_lung_study(
         tuple(f"site-{party.institution.document.short}" for party in parties),
         changes={"parameters": wanted, "outputs": outputs} | (recipe or {}),
     )
-    described = dict.fromkeys(signed.document.slots, DatasetSchema(table=lung.SCHEMA))
-    planned = Survival().plan(wanted, outputs, described)
+    tables = dict.fromkeys(signed.document.slots, lung.SCHEMA)
+    planned = find_analysis("clinical.survival").plan(wanted, outputs, tables)
     agreed = tuple(
         ContractOutput(
             output=output.output,

@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from enclave.analyses.base import Inputs
-from enclave.analyses.clinical.survival import Survival
+from enclave.analyses import find_analysis
 from protocol.documents import Column, TableSchema
 
 CLOSE = 1e-6
-SURVIVAL = Survival()
+SURVIVAL = find_analysis("clinical.survival")
 
 
 def run(frame, columns, outputs, **parameters):
@@ -21,8 +20,8 @@ def run(frame, columns, outputs, **parameters):
     schema = TableSchema(columns=(Column(name="subject", description="Subject", kind="subject"), *columns))
     parts = [frame.iloc[start::3] for start in range(3)]
     cohorts = [lung.cohort(part, slot, schema) for slot, part in zip("abc", parts, strict=True)]
-    plan = SURVIVAL.plan(parameters, outputs, {cohort.slot: cohort.schema for cohort in cohorts})
-    return SURVIVAL.run(plan, Inputs(tuple(cohorts), iter(()), bytes(32)))
+    plan = SURVIVAL.plan(parameters, outputs, {cohort.slot: schema for cohort in cohorts})
+    return SURVIVAL.run(plan, cohorts)
 
 
 def assert_cox(found, wanted):

@@ -1,1 +1,0 @@
-"""Analyses of the clinical profile, a module or a folder each."""

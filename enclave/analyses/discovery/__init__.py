@@ -1,1 +1,0 @@
-"""Analyses of the discovery profile, a module or a folder each."""

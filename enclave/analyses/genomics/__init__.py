@@ -1,1 +1,0 @@
-"""Analyses of the genomics profile, a module or a folder each."""
