@@ -61,6 +61,8 @@ def release_regression(raw: RawRegression, preset: GatePreset, against: Coalitio
         raise DisclosureRefused("RECIPIENTS", "The output has no recipient to judge it for.")
     if len(raw.terms) != raw.design.matrix.shape[1]:
         raise DisclosureRefused("SHAPE", "The terms are not the columns of the design.")
+    if not np.isfinite(raw.design.matrix).all():
+        raise DisclosureRefused("NOT_FINITE", "A value of the design is not finite.")
     coded = [_code(column) for column in (*raw.design.matrix.T, *raw.design.references.T)]
     for coalition in sorted(against, key=sorted):
         _judge(raw.design, coded, coalition, preset.k)
