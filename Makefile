@@ -12,22 +12,22 @@ JOBS ?= 2
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# --no-deps: a lock holds all packages, and pip's resolver would look beyond it, at releases newer than the pinned ones.
 $(VENV)/run: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Sealroom needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	$(BIN)/python -m pip check --quiet
 	@touch $@
 
 $(VENV)/dev: requirements-dev.lock $(VENV)/run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
-	$(BIN)/python -m pip check --quiet
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
-demo: $(VENV)/run ## play a whole study with three institutions and leave the verified result in demo-output/
-	$(BIN)/sealroom demo --out demo-output
+STUDY ?= survival
+DEMO_DATA ?=
+
+demo: $(VENV)/run ## play a whole study and leave the verified result in demo-output/ (STUDY=survival, genomics, clinical)
+	$(BIN)/sealroom demo --study $(STUDY) --out demo-output $(if $(DEMO_DATA),--data $(DEMO_DATA))
 
 test: $(VENV)/dev lint types imports ## check style, types and imports, and run the tests with coverage
 	$(BIN)/python -m coverage erase
@@ -58,6 +58,7 @@ generated: $(VENV)/dev ## write generated files anew: JSON Schemas, OpenAPI, sta
 	$(BIN)/python -m broker.states < docs/states.md > docs/states.new && mv docs/states.new docs/states.md
 	$(BIN)/python -m attestation.simulator.lock --write
 	$(BIN)/python -m attestation.simulator.tcb > docs/TCB.md
+	$(BIN)/python -m sealroom.analyses_page > docs/analyses.md
 
 lock: ## resolve the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --all-extras --group build pyproject.toml -o requirements.lock

@@ -5,19 +5,20 @@ import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from sealroom.demo.lung import SURVIVAL
 from sealroom.demo.script import steps
 from sealroom.demo.stage import Stage, open_stage, play_line, write_secret
+from sealroom.demo.study import data_of
 
 PARTIES = ("a", "b", "c")
 SEED = 20261124
 MAX_RUNS = 100
-DATA = files("sealroom.demo").joinpath("data")
+DATA = data_of("survival")
 
 
 @contextmanager
@@ -38,8 +39,8 @@ def world(host_config: str = "") -> Iterator[Stage]:
         (folder / "inputs" / "recipe.toml").write_text(DATA.joinpath("recipe.toml").read_text())
         terms = DATA.joinpath("policy.toml").read_text().replace("max_runs = 1\n", f"max_runs = {MAX_RUNS}\n")
         (folder / "inputs" / "policy.toml").write_text(terms)
-        with open_stage(folder, ["--config", str(config)]) as stage:
-            for line in steps()[0].lines:
+        with open_stage(folder, SURVIVAL, ["--config", str(config)]) as stage:
+            for line in steps(SURVIVAL)[0].lines:
                 play_line(line, stage)
             yield stage
 

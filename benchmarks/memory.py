@@ -53,7 +53,6 @@ def measure_commands(sizes: tuple[int, ...]) -> dict[str, list[int]]:
     """Return the peaks of sealing and uploading simulated tables of these numbers of rows."""
     from _world import seal, upload, world, write_table
 
-    from sealroom.demo.script import PRELUDE
     from sealroom.demo.stage import play_line
 
     peaks: dict[str, list[int]] = {"sealroom dataset seal": [], "sealroom dataset upload": []}
@@ -63,7 +62,7 @@ def measure_commands(sizes: tuple[int, ...]) -> dict[str, list[int]]:
             write_table(table, rows, 0)
             lines = zip(peaks, (seal("a", table, name), upload("a", name)), strict=True)
             for command, line in lines:
-                peaks[command].append(peak("/bin/sh", "-c", PRELUDE + line, environment=stage.environment))
+                peaks[command].append(peak("/bin/sh", "-c", stage.prelude + line, environment=stage.environment))
             table.unlink()
         there = json.loads(play_line("a dataset list --json", stage))
     found = {(entry["rows"], entry["state"]) for entry in there}

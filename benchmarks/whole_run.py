@@ -5,7 +5,7 @@
 One side is the enclave's process in whole runs, with broker, custodian, platform and host as processes: imports, fresh
 keys, quote, key release, decrypting, the analysis, the gate, the countersignature, sealing to three recipients. The
 other is a program that reads the same CSV files with pandas and computes the same outputs with the same functions and
-the same rounding (``_plain_survival.py``). Tables are simulated, with a fixed seed. What both need for tables of a
+the same rounding (``_plain.py``). Tables are simulated, with a fixed seed. What both need for tables of a
 hundred rows is taken as start-up and subtracted.
 """
 
@@ -66,7 +66,7 @@ def run_clean_room(client: Client, contract: str, log: Path) -> tuple[float, dic
 def run_plain(stage: Stage, tables: list[Path]) -> tuple[float, dict[str, Any]]:
     """Run the plain program; returns its CPU-seconds and its outputs."""
     inputs = stage.folder / "inputs"
-    command = [sys.executable, "-I", str(HERE / "_plain_survival.py"), inputs / "schema.toml", inputs / "recipe.toml"]
+    command = [sys.executable, "-I", str(HERE / "_plain.py"), inputs / "schema.toml", inputs / "recipe.toml"]
     with tempfile.TemporaryFile() as sink:
         process = subprocess.Popen([*command, *tables], stdout=sink, stdin=subprocess.DEVNULL, env=ENVIRONMENT)
         _, status, used = os.wait4(process.pid, 0)
@@ -79,7 +79,8 @@ def run_plain(stage: Stage, tables: list[Path]) -> tuple[float, dict[str, Any]]:
 
 def import_seconds() -> dict[str, float]:
     """Return the seconds that the enclave's imports take, by package, the dearest first; from ``-X importtime``."""
-    load = "import enclave.session, attestation.attesters.simulated as _; enclave.session.load_libraries()"
+    load = "import enclave.session, attestation.attesters.simulated as _; from enclave.profiles import load_profile; "
+    load += "load_profile('clinical').load_libraries()"
     command = [sys.executable, "-I", "-X", "importtime", "-c", load]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=ENVIRONMENT)
     seconds: Counter[str] = Counter()

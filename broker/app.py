@@ -90,7 +90,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = system_time)
 
 def custodian_settings(settings: Settings) -> CustodianSettings:
     """Return the settings of the embedded custodian."""
-    policy = settings.appraisal_policy or manifests_folder() / "clinical" / "appraisal.toml"
+    policy = settings.appraisal_policy or manifests_folder() / "appraisal.toml"
     passphrase_file = settings.passphrase_file or settings.data / "custodian-passphrase"
     if settings.passphrase_file is None:
         load_or_make_secret(passphrase_file)

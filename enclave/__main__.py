@@ -1,7 +1,7 @@
 """Entry points of the enclave program.
 
-``python -m enclave`` reads one launch line on standard input and runs one session. The exit status says whether the
-session ended in an orderly way; before anything is read, its standard output and error are pointed nowhere.
+``python -m enclave PROFILE`` reads one launch line on standard input and runs one session. The exit status says whether
+the session ended in an orderly way; before anything is read, its standard output and error are pointed nowhere.
 ``--describe`` and ``--plan`` are for the partner's side: they read no data and no keys.
 """
 
@@ -9,6 +9,9 @@ import os
 import sys
 
 __all__ = ["main"]
+
+PROFILES = ("clinical", "discovery", "genomics")
+"""As ``enclave.profiles`` has them, which imports NumPy: threads are limited before."""
 
 MAX_PLAN = 4 * 2**20
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -18,8 +21,8 @@ _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 def main(arguments: list[str]) -> int:
     """Run what the arguments name and return the exit status."""
     match arguments:
-        case []:
-            return _session()
+        case [name] if name in PROFILES:
+            return _session(name)
         case ["--describe"]:
             from enclave.offline import describe
 
@@ -32,21 +35,23 @@ def main(arguments: list[str]) -> int:
             sys.stdout.buffer.write(answer)
             return status
         case _:
-            sys.stderr.write("Usage: python -m enclave [--describe | --plan]\n")
+            sys.stderr.write(f"Usage: python -m enclave {' | '.join(PROFILES)} | --describe | --plan\n")
             return 2
 
 
-def _session() -> int:
+def _session(profile: str) -> int:
     _silence()
     os.environ.update(_ONE_THREAD)  # before NumPy is imported, and whatever the host has set
     from attestation.attesters.simulated import SimulatedAttester
+    from enclave.profiles import load_profile
     from enclave.relay import MAX_LAUNCH, Relay, read_launch
     from enclave.session import run_session
 
     try:
         launch = read_launch(sys.stdin.buffer.readline(MAX_LAUNCH + 1))
         relay = Relay.connect(launch)
-        return 0 if run_session(relay, SimulatedAttester(launch.platform, launch.ticket)) else 1
+        attester = SimulatedAttester(launch.platform, launch.ticket)
+        return 0 if run_session(relay, attester, load_profile(profile)) else 1
     except Exception:  # noqa: BLE001 - a traceback would go to the host
         return 1
 

@@ -5,6 +5,7 @@ No network, no clock, no pandas.
 
 __all__ = [
     "canonical",
+    "catalogue",
     "commitment",
     "container",
     "documents",

@@ -6,6 +6,7 @@ refusal has the same. Padded bytes are the length of the data (4 bytes, big-endi
 
 import struct
 
+from protocol.documents.outputs import MAX_HITS
 from protocol.documents.study import OutputType
 from protocol.errors import DocumentError
 
@@ -17,7 +18,15 @@ MAX_PADDED = 2**20 - 2**16
 _HEAD = struct.Struct(">I")
 _FRAME = 512
 """Bytes for what stands around the entries."""
-_ENTRY: dict[OutputType, int] = {"counts": 48, "regression": 192, "test": 192, "survival": 96}
+_ENTRY: dict[OutputType, int] = {
+    "counts": 48,
+    "regression": 192,
+    "test": 192,
+    "survival": 96,
+    "means": 144,
+    "metrics": 144,
+    "hits": 96,
+}
 """Bytes of the longest entry of each type."""
 
 
@@ -25,9 +34,15 @@ def size_class(kind: OutputType, labels: int) -> int:
     """Return the padded bytes of every output of this type with so many labels: a power of two, or ``MAX_PADDED``.
 
     Labels of a survival curve are groups and times, and it has an entry for each pair of them: at most a quarter of
-    the labels' square, and one for each group.
+    the labels' square, and one for each group. The label of hits names the trait; there are up to ``MAX_HITS``.
     """
-    entries = labels * labels // 4 + labels if kind == "survival" else labels
+    match kind:
+        case "survival":
+            entries = labels * labels // 4 + labels
+        case "hits":
+            entries = MAX_HITS
+        case _:
+            entries = labels
     return min(max(MIN_PADDED, 1 << (_FRAME + entries * _ENTRY[kind] - 1).bit_length()), MAX_PADDED)
 
 

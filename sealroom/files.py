@@ -2,11 +2,14 @@
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from protocol.errors import StorageError
 
-__all__ = ["private_folder", "read_bounded", "write_new", "write_private"]
+__all__ = ["appearing", "private_folder", "read_bounded", "write_new", "write_private"]
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -22,6 +25,25 @@ def write_private(path: Path, data: bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[BinaryIO]:
+    """Give a file to write that only its owner reads; it appears under its name when the block has ended well.
+
+    A crash leaves at most a file whose name starts with a dot, which the next attempt replaces.
+    """
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as sink:
+            yield sink
+            sink.flush()
+            os.fsync(sink.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def write_new(path: Path, data: bytes) -> None:

@@ -119,7 +119,7 @@ class Listing(Sequence[E], Generic[E]):
 class DatasetEntry:
     """A dataset manifest, verified under its owner's pin."""
 
-    head: ClassVar[tuple[str, ...]] = ("dataset", "owner", "version", "state", "rows", "name", "title")
+    head: ClassVar[tuple[str, ...]] = ("dataset", "owner", "version", "state", "rows", "variants", "name", "title")
     COLUMNS: ClassVar[tuple[str, str]] = ("name", "owner")
     manifest: Verified[DatasetManifest]
     owner: str
@@ -134,6 +134,7 @@ class DatasetEntry:
             "version": document.lineage.version,
             "state": self.state,
             "rows": document.rows,
+            "genotypes": None if document.genotypes is None else document.genotypes.model_dump(mode="json"),
             "name": self.manifest.name,
             "title": document.title,
             "columns": [column.name for column in document.table.columns],
@@ -142,8 +143,10 @@ class DatasetEntry:
 
     def row(self) -> tuple[str, ...]:
         """Return the cells of a table."""
-        fields = self.fields()
-        return tuple(str(fields[key]) for key in ("short", "owner", "version", "state", "rows", "name", "title"))
+        document = self.manifest.document
+        variants = "" if document.genotypes is None else str(document.genotypes.variants)
+        version, rows = str(document.lineage.version), str(document.rows)
+        return (document.short, self.owner, version, self.state, rows, variants, self.manifest.name, document.title)
 
 
 @dataclass(frozen=True, slots=True)

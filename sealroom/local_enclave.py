@@ -7,14 +7,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from protocol.canonical import canonical_bytes
-from protocol.documents.dataset import TableSchema
-from protocol.documents.study import OutputType, Parameter
+from protocol.documents.dataset import DatasetSchema
+from protocol.documents.study import Mappings, OutputType, Parameter
 from protocol.errors import TransportError, from_problem
 from protocol.types import Name
 from sealroom.typed import typed
@@ -35,6 +36,12 @@ class PlannedOutput(BaseModel):
     type: OutputType
     labels: tuple[str, ...]
     reveals: str
+    about: tuple[Name, ...] = ()
+
+    def only(self, owners: Mapping[str, str]) -> str | None:
+        """Return the one institution that may receive the output, of the slots' ``owners``; None where any may."""
+        found = {owners[slot] for slot in self.about}
+        return found.pop() if len(found) == 1 else None
 
 
 class Plan(BaseModel):
@@ -56,7 +63,11 @@ def describe_analyses() -> list[dict[str, Any]]:
 
 
 def plan(
-    analysis: str, parameters: dict[str, Parameter], outputs: tuple[str, ...], tables: dict[str, TableSchema]
+    analysis: str,
+    parameters: dict[str, Parameter],
+    outputs: tuple[str, ...],
+    datasets: Mapping[str, DatasetSchema],
+    mappings: Mappings,
 ) -> Plan:
     """Plan an analysis.
 
@@ -69,7 +80,10 @@ def plan(
         "analysis": analysis,
         "parameters": {name: list(value) if isinstance(value, tuple) else value for name, value in parameters.items()},
         "outputs": list(outputs),
-        "tables": {slot: table.model_dump(mode="json") for slot, table in tables.items()},
+        "mappings": {
+            slot: [mapping.model_dump(mode="json") for mapping in of_slot] for slot, of_slot in mappings.items()
+        },
+        "datasets": {slot: dataset.model_dump(mode="json") for slot, dataset in datasets.items()},
     }
     return typed(Plan, _ask("--plan", canonical_bytes(question)), where="the enclave program's plan")
 

@@ -67,12 +67,13 @@ def propose(
     AccessDenied
         What the owners' terms do not allow; ``MEASUREMENT`` where none, or several, are pinned.
     """
-    planned = check_recipe(proposal.recipe, {slot: m.document.table for slot, m in proposal.datasets.items()})
+    planned = check_recipe(proposal.recipe, {slot: m.document.described for slot, m in proposal.datasets.items()})
     key = party.signing_key("analyst")
     recipe = sign(sign_ready(proposal.recipe, author=party.root, analyst=party.member.id), key)
     manifests = [proposal.datasets[slot] for slot in proposal.recipe.slots]
     owners = tuple(dict.fromkeys(manifest.document.owner for manifest in manifests))
-    recipients = _recipients(proposal, planned, owners, institutions)
+    by_slot = {slot: manifest.document.owner for slot, manifest in proposal.datasets.items()}
+    recipients = _recipients(proposal, planned, by_slot, institutions)
     terms = [manifest.document.policy for manifest in manifests]
     fields = {
         "title": proposal.title,
@@ -130,7 +131,7 @@ def _measurement(proposal: Proposal, trust: Trust, profile: str) -> str:
 
 
 def _recipients(
-    proposal: Proposal, planned: Plan, owners: Sequence[Key], institutions: Mapping[Key, Verified[Institution]]
+    proposal: Proposal, planned: Plan, owners: Mapping[str, Key], institutions: Mapping[Key, Verified[Institution]]
 ) -> dict[str, list[dict[str, str]]]:
     known = {output.output for output in planned.outputs}
     for name in proposal.recipients:
@@ -138,15 +139,23 @@ def _recipients(
             raise DocumentError("OUTPUTS", f"There is no output {name}; the recipe has {', '.join(sorted(known))}.")
     everybody = [
         _recipient(root, institutions[root].document, member.id)
-        for root in owners
+        for root in dict.fromkeys(owners[slot] for slot in proposal.recipe.slots)
         for member in institutions[root].document.members
         if "analyst" in member.roles
     ]
     by_short = {institution.document.short: root for root, institution in institutions.items()}
     found = {}
     for output in planned.outputs:
-        named = proposal.recipients.get(output.output)
-        found[output.output] = everybody if named is None else [_named(by_short, institutions, who) for who in named]
+        named, only = proposal.recipients.get(output.output), output.only(owners)
+        chosen = everybody if named is None else [_named(by_short, institutions, who) for who in named]
+        mine = [recipient for recipient in chosen if only in {None, recipient["institution"]}]
+        if not mine or (named is not None and len(mine) < len(chosen)):
+            short = institutions[only].document.short if only else "an owner"
+            raise AccessDenied(
+                "RECIPIENT",
+                f"{output.output} is about {short}'s data alone: only their analysts may receive it.",
+            )
+        found[output.output] = mine
     return found
 
 

@@ -1,9 +1,12 @@
 """Open the outputs of a verified bundle with a recipient's own key, on the recipient's own machine."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
 
 from protocol.canonical import canonical_bytes
-from protocol.documents.outputs import ReleasedOutput
+from protocol.catalogue import Variant
+from protocol.documents.outputs import Hits, Output, ReleasedOutput
 from protocol.dsse import load_document
 from protocol.errors import AccessDenied, DocumentError
 from protocol.hpke import RecipientKey, output_info, public_digest
@@ -23,7 +26,8 @@ def open_outputs(verified: VerifiedBundle, recipient_key: RecipientKey) -> dict[
         ``NOT_RECIPIENT`` where the contract gives nothing to this key.
     DocumentError
         ``CAPSULE``, ``PADDING``; ``OUTPUT_SWAPPED`` where what was sealed is another output, ``OUTPUT_TYPE`` where it
-        is of another type than agreed, ``OUTPUT_LABEL`` where it names a label that the contract does not have.
+        is of another type than agreed, ``OUTPUT_LABEL`` where it names a label that the contract does not have,
+        ``OUTPUT_VARIANT`` where it names a variant beyond the catalogue.
     """
     digest = public_digest(recipient_key.public_bytes())
     mine = {item.output: item for item in verified.bundle.outputs if item.recipient == digest}
@@ -33,6 +37,7 @@ def open_outputs(verified: VerifiedBundle, recipient_key: RecipientKey) -> dict[
             f"The contract names no output for the recipient key {digest[:16]}. Use the key of a recipient.",
         )
     contract = verified.study.contract
+    variants = max((m.document.genotypes.variants for m in verified.study.manifests if m.document.genotypes), default=0)
     opened = {}
     for agreed in contract.document.outputs:
         if agreed.output not in mine:
@@ -46,12 +51,19 @@ def open_outputs(verified: VerifiedBundle, recipient_key: RecipientKey) -> dict[
         if released.value.type not in {agreed.type, "refused"}:
             raise DocumentError("OUTPUT_TYPE", f"{agreed.output} is of type {released.value.type}, not {agreed.type}.")
         _require_labels(released, len(agreed.labels))
+        if isinstance(released.value, Hits) and any(hit.variant >= variants for hit in released.value.entries):
+            raise DocumentError("OUTPUT_VARIANT", f"{agreed.output} names a variant beyond the {variants} there are.")
         opened[agreed.output] = released
     return opened
 
 
-def outputs_to_bytes(verified: VerifiedBundle, opened: Mapping[str, ReleasedOutput]) -> bytes:
-    """Write opened outputs as canonical JSON: where they come from, and each value with the labels that it indexes."""
+def outputs_to_bytes(
+    verified: VerifiedBundle, opened: Mapping[str, ReleasedOutput], variants: Mapping[int, Variant] | None = None
+) -> bytes:
+    """Write opened outputs as canonical JSON: where they come from, and each value with the labels that it indexes.
+
+    ``variants`` of the catalogue, by place, stand beside the hits that name them.
+    """
     agreed = {item.output: item for item in verified.study.contract.document.outputs}
     return canonical_bytes(
         {
@@ -65,11 +77,18 @@ def outputs_to_bytes(verified: VerifiedBundle, opened: Mapping[str, ReleasedOutp
                     "output": name,
                     "labels": list(agreed[name].labels),
                     "value": released.value.model_dump(mode="json"),
+                    **_variants(released.value, variants or {}),
                 }
                 for name, released in opened.items()
             ],
         }
     )
+
+
+def _variants(value: Output, variants: Mapping[int, Variant]) -> dict[str, Any]:
+    if not (variants and isinstance(value, Hits)):
+        return {}
+    return {"variants": [{"variant": hit.variant} | asdict(variants[hit.variant]) for hit in value.entries]}
 
 
 def _require_labels(released: ReleasedOutput, known: int) -> None:
@@ -84,6 +103,12 @@ def _require_labels(released: ReleasedOutput, known: int) -> None:
         case "survival":
             labels = [group.label for group in released.value.groups]
             labels += [point.label for group in released.value.groups for point in group.points]
+        case "means":
+            labels = [cell.label for cell in released.value.cells]
+        case "metrics":
+            labels = [entry.label for entry in released.value.entries]
+        case "hits":
+            labels = [released.value.label]
         case "refused":
             labels = []
     if any(label >= known for label in labels):

@@ -2,11 +2,13 @@
 
 import html
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pandas as pd
 
+from protocol.catalogue import Variant
 from protocol.documents.outputs import ReleasedOutput
 from sealroom.download import fetch_bundle
 from sealroom.frames import frame_of
@@ -14,6 +16,7 @@ from sealroom.party import Party
 from sealroom.result import open_outputs
 from sealroom.transport import Transport
 from sealroom.trust import Trust
+from sealroom.variants import read_variants
 from sealroom.verification import VerifiedBundle, with_own_root
 
 __all__ = ["Result", "open_result"]
@@ -24,11 +27,13 @@ class Result:
     """A verified result.
 
     ``result["cox"]`` and ``result.cox`` are the DataFrame of the output ``cox``; dashes in names become underscores:
-    ``result.kaplan_meier``.
+    ``result.kaplan_meier``. ``result.with_variants("variants.tsv")`` has chromosome, position, identifier and alleles
+    of hits, too.
     """
 
     verified: VerifiedBundle
     released: Mapping[str, ReleasedOutput]
+    variants: Mapping[int, Variant] = field(default_factory=dict)
 
     @property
     def simulated(self) -> bool:
@@ -39,7 +44,17 @@ class Result:
     def outputs(self) -> dict[str, pd.DataFrame]:
         """Every output that this member may open, in the contract's order."""
         agreed = {output.output: output for output in self.verified.study.contract.document.outputs}
-        return {name: frame_of(value, agreed[name]) for name, value in self.released.items()}
+        return {name: frame_of(value, agreed[name], self.variants) for name, value in self.released.items()}
+
+    def with_variants(self, catalogue: Path | str) -> "Result":
+        """Return the result with the variants that its hits name, read from the study's catalogue.
+
+        Raises
+        ------
+        DocumentError
+            ``CATALOGUE`` where it is not the one that the datasets' owners signed, ``VARIANT`` where it cannot be read.
+        """
+        return replace(self, variants=read_variants(Path(catalogue), self.verified, self.released))
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         return self.outputs[name]

@@ -9,7 +9,8 @@ from protocol.documents.receipt import StudyPack
 from protocol.dsse import load_document
 from protocol.errors import AccessDenied, AnalysisError
 from protocol.governance import Study, require_current, verify_proposal
-from sealroom.local_enclave import plan
+from protocol.types import Key
+from sealroom.local_enclave import PlannedOutput, plan
 from sealroom.trust import Trust
 
 __all__ = ["MAX_STUDY", "Judged", "judge_study", "pack_bytes", "read_pack"]
@@ -21,11 +22,13 @@ MAX_STUDY = 64 * 2**20
 class Judged:
     """A verified study, what its outputs reveal in words, and what speaks against approving it.
 
+    ``alone`` has the root of the one institution whose data an output is about, where it is only one of several;
     ``unanchored`` lists what the study rests on and the pins do not have.
     """
 
     study: Study
     reveals: Mapping[str, str]
+    alone: Mapping[str, Key]
     unanchored: tuple[str, ...]
 
     def require_anchored(self) -> None:
@@ -68,16 +71,27 @@ def judge_study(pack: StudyPack, trust: Trust, *, own_root: str, current: bool) 
     study = verify_proposal(pack)
     if current:
         require_current(study, datetime.now(UTC))
-    return Judged(study, _require_plan(study), tuple(_unanchored(study, trust, own_root)))
+    outputs = _require_plan(study)
+    owners = _owners(study)
+    return Judged(
+        study,
+        reveals={output.output: output.reveals for output in outputs},
+        alone={output.output: only for output in outputs if (only := output.only(owners)) is not None},
+        unanchored=tuple(_unanchored(study, trust, own_root)),
+    )
 
 
-def _require_plan(study: Study) -> dict[str, str]:
+def _owners(study: Study) -> dict[str, Key]:
+    return {binding.slot: binding.owner for binding in study.contract.document.datasets}
+
+
+def _require_plan(study: Study) -> tuple[PlannedOutput, ...]:
     recipe, contract = study.recipe.document, study.contract.document
-    tables = {
-        binding.slot: manifest.document.table
+    datasets = {
+        binding.slot: manifest.document.described
         for binding, manifest in zip(contract.datasets, study.manifests, strict=True)
     }
-    planned = plan(recipe.analysis, recipe.parameters, recipe.outputs, tables)
+    planned = plan(recipe.analysis, recipe.parameters, recipe.outputs, datasets, recipe.mappings)
     found = [(output.output, output.type, output.labels) for output in contract.outputs]
     wanted = [(output.output, output.type, output.labels) for output in planned.outputs]
     if found != wanted or contract.profile != planned.profile:
@@ -86,7 +100,13 @@ def _require_plan(study: Study) -> dict[str, str]:
             f"The contract's outputs are not those that {recipe.analysis}, as installed here, would release. "
             "Ask the proposer which version it was planned with.",
         )
-    return {output.output: output.reveals for output in planned.outputs}
+    owners = _owners(study)
+    for output, agreed in zip(planned.outputs, contract.outputs, strict=True):
+        only = output.only(owners)
+        if only is not None and {recipient.institution for recipient in agreed.recipients} != {only}:
+            short = study.institutions[only].document.short
+            raise AnalysisError("RECIPIENTS", f"{output.output} is about {short}'s data and may go to {short} alone.")
+    return planned.outputs
 
 
 def _unanchored(study: Study, trust: Trust, own_root: str) -> list[str]:

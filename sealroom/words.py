@@ -1,13 +1,14 @@
 """A contract in plain words: who learns what, from which data, on which terms."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from protocol.documents.institution import Institution
 from protocol.documents.study import Contract, ContractOutput, OutputType
 from protocol.dsse import Unverified
 from protocol.presets import PRESETS, GatePreset
-from sealroom.labels import spoken
+from sealroom.labels import shortened
+from sealroom.mapped import mappings_words
 from sealroom.studies import Judged
 
 __all__ = ["contract_fields", "contract_words", "released_as", "unverified_words"]
@@ -18,31 +19,42 @@ NOT_BUILT = (
 )
 
 
+_LEAVES_AS: Mapping[OutputType, str] = {
+    "counts": (
+        "counts rounded to {base}; counts that add up, such as those of one variable, are all left out if one of them "
+        "is of fewer than {k} subjects, zeros too"
+    ),
+    "regression": (
+        "coefficients and standard errors to 4 significant digits, p to 2; subjects and events rounded to {base}; "
+        "refused with too many parameters, or if fewer than {k} subjects with the event or fewer than {k} without it "
+        "differ in a column, or if fewer than {k} could decide a coefficient"
+    ),
+    "test": (
+        "one statistic to 4 significant digits, p to 2; refused if in any group fewer than {k} subjects have the event "
+        "or fewer than {k} have not"
+    ),
+    "survival": (
+        "survival to 2 decimals at the agreed times only, numbers at risk rounded; a time is left out if since the one "
+        "before it fewer than {k} had the event; ends where fewer than {k} remain"
+    ),
+    "means": (
+        "means and standard deviations to 3 significant digits, subjects rounded to {base}; a cell is left out if it "
+        "rests on fewer than {k} subjects or mostly on few of them, and a variable if a group has fewer than {k}"
+    ),
+    "metrics": (
+        "figures of a model's performance with their intervals to 3 significant digits; refused if it was tested on "
+        "fewer than {k} subjects or 10 events"
+    ),
+    "hits": (
+        "the strongest variants only, by their places in the catalogue: effects to 2 digits, of p the power of ten; no "
+        "frequencies; refused if whoever has a person's genotype could tell from them that the person took part"
+    ),
+}
+
+
 def released_as(kind: OutputType, preset: GatePreset) -> str:
     """Say how an output of this type is rounded and suppressed under a preset."""
-    k = preset.k
-    match kind:
-        case "counts":
-            return (
-                f"counts of fewer than {k} subjects, zeros too, are left out; the others are rounded to {preset.base}; "
-                "the whole table is refused if another output would tell what was left out"
-            )
-        case "regression":
-            return (
-                "coefficients and standard errors to 4 significant digits, p to 2; subjects and events rounded to "
-                f"{preset.base}; refused with too many parameters, or if fewer than {k} subjects with the event or "
-                f"fewer than {k} without it differ in a column, or if fewer than {k} could decide a coefficient"
-            )
-        case "test":
-            return (
-                "one statistic to 4 significant digits, p to 2; refused if in any group fewer than "
-                f"{k} subjects have the event or fewer than {k} have not"
-            )
-        case "survival":
-            return (
-                "survival to 2 decimals at the agreed times only, numbers at risk rounded; a time is left out if since "
-                f"the one before it fewer than {k} had the event; ends where fewer than {k} remain"
-            )
+    return _LEAVES_AS[kind].format(k=preset.k, base=preset.base)
 
 
 def contract_words(judged: Judged) -> str:
@@ -78,11 +90,13 @@ def contract_fields(judged: Judged) -> dict[str, Any]:
             {"slot": binding.slot, "short": manifest.document.short, "owner": names[binding.owner]}
             for binding, manifest in zip(contract.datasets, judged.study.manifests, strict=True)
         ],
+        "mappings": {slot: list(words) for slot, words in _mappings(judged).items()},
         "outputs": [
             {
                 "output": output.output,
                 "reveals": judged.reveals[output.output],
                 "leaves_as": released_as(output.type, PRESETS[contract.preset]),
+                "about_alone": names[judged.alone[output.output]] if output.output in judged.alone else None,
                 "recipients": [f"{names[r.institution]}/{r.member}" for r in output.recipients],
             }
             for output in contract.outputs
@@ -114,12 +128,7 @@ def _lines(judged: Judged) -> Iterator[str]:
     yield from _recipients(judged, names)
     yield ""
     yield "From which data"
-    for binding, manifest in zip(contract.datasets, judged.study.manifests, strict=True):
-        data = manifest.document
-        yield (
-            f"  {binding.slot}: {data.title} ({data.short}, version {data.lineage.version}, {data.rows} rows) of "
-            f"{_who(names, data.owner)}; columns {', '.join(column.name for column in data.table.columns)}"
-        )
+    yield from _data(judged, names)
     yield ""
     yield "By which analysis"
     yield f"  {recipe.analysis}: {recipe.title}"
@@ -134,6 +143,23 @@ def _lines(judged: Judged) -> Iterator[str]:
     yield NOT_BUILT
 
 
+def _data(judged: Judged, names: dict[str, Institution]) -> Iterator[str]:
+    mapped = _mappings(judged)
+    for binding, manifest in zip(judged.study.contract.document.datasets, judged.study.manifests, strict=True):
+        data = manifest.document
+        yield (
+            f"  {binding.slot}: {data.title} ({data.short}, version {data.lineage.version}, {data.rows} rows) of "
+            f"{_who(names, data.owner)}; columns {', '.join(column.name for column in data.table.columns)}"
+        )
+        if data.genotypes is not None:
+            yield (
+                f"    genotypes: {data.rows} samples, {data.genotypes.variants} variants, "
+                f"assembly {data.genotypes.assembly}, catalogue {data.genotypes.catalogue}"
+            )
+        for words in mapped.get(binding.slot, ()):
+            yield f"    {words}"
+
+
 def _recipients(judged: Judged, names: dict[str, Institution]) -> Iterator[str]:
     contract = judged.study.contract.document
     preset = PRESETS[contract.preset]
@@ -145,10 +171,12 @@ def _recipients(judged: Judged, names: dict[str, Institution]) -> Iterator[str]:
         yield f"  {shown} ({member}) of {_who(names, institution)}: {', '.join(output.output for output in mine)}"
     yield ""
     for output in contract.outputs:
-        yield f"  {output.output} ({output.type})"
+        alone = judged.alone.get(output.output)
+        only = "" if alone is None else f", for {names[alone].short} alone: it is about their data only"
+        yield f"  {output.output} ({output.type}){only}"
         yield f"    reveals: {judged.reveals[output.output]}"
         yield f"    leaves as: {released_as(output.type, preset)}"
-        yield f"    about: {_shortened(spoken(output.labels))}"
+        yield f"    about: {shortened(output.labels, output.type)}"
 
 
 def _terms(judged: Judged, names: dict[str, Institution]) -> Iterator[str]:
@@ -172,6 +200,15 @@ def _learning_only(contract: Contract) -> list[tuple[str, str]]:
     return [(institution, member) for institution, member in people if institution not in contract.owners]
 
 
+def _mappings(judged: Judged) -> dict[str, tuple[str, ...]]:
+    study = judged.study
+    datasets = {
+        binding.slot: manifest.document.described
+        for binding, manifest in zip(study.contract.document.datasets, study.manifests, strict=True)
+    }
+    return mappings_words(study.recipe.document.mappings, datasets)
+
+
 def _to(output: ContractOutput) -> set[tuple[str, str]]:
     return {(recipient.institution, recipient.member) for recipient in output.recipients}
 
@@ -179,9 +216,3 @@ def _to(output: ContractOutput) -> set[tuple[str, str]]:
 def _who(names: dict[str, Institution], root: str) -> str:
     found = names[root]
     return f"{found.name} ({found.short})"
-
-
-def _shortened(labels: tuple[str, ...]) -> str:
-    shown = 12
-    rest = f" and {len(labels) - shown} more" if len(labels) > shown else ""
-    return "; ".join(labels[:shown]) + rest

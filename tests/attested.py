@@ -55,7 +55,7 @@ def other_platform(conditions: Conditions | None = None) -> Platform:
 
 @cache
 def policy(name: str = "appraisal.simulated.toml") -> AppraisalPolicy:
-    return load_policy((manifests_folder() / "clinical" / name).read_text("utf-8"))
+    return load_policy((manifests_folder() / name).read_text("utf-8"))
 
 
 SIMULATED_POLICY = policy()

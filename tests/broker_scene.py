@@ -45,7 +45,7 @@ from protocol.dsse import Envelope
 from protocol.types import Document
 
 PROJECT = Path(__file__).resolve().parents[1]
-POLICY = PROJECT / "manifests" / "clinical" / "appraisal.simulated.toml"
+POLICY = PROJECT / "manifests" / "appraisal.simulated.toml"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 # One client, because making one is slow; no connection is kept, because brokers are killed.
 _HTTP = httpx.Client(timeout=30, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))

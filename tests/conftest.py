@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+# As in the enclave, and before NumPy is imported: threads that wait for each other's cores made tests of boosting slow.
+for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_threads, "1")
+
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(Path(__file__).parent))  # so that tests say: import factories
 

@@ -16,10 +16,10 @@ import sys
 import threading
 import warnings
 
-import enclave.compute
+import enclave.profiles
 import enclave.session
 from enclave.__main__ import main
-from enclave.analyses.survival import Survival
+from enclave.analyses.clinical.survival import Survival
 
 CANARY = "canary-of-the-crashing-enclave"
 
@@ -30,8 +30,8 @@ class Faulty(Survival):
     def __init__(self, crash):
         self.crash = crash
 
-    def run(self, plan, cohorts):
-        text = CANARY + "".join(cohort.frame.to_csv() for cohort in cohorts)
+    def run(self, plan, inputs):
+        text = CANARY + "".join(cohort.frame.to_csv() for cohort in inputs.cohorts)
         match self.crash:
             case "analysis":
                 raise ValueError(text)
@@ -48,7 +48,7 @@ class Faulty(Survival):
                 print(text, file=sys.__stderr__)
                 os.write(1, text.encode())
                 os.write(2, text.encode())
-        return super().run(plan, cohorts)
+        return super().run(plan, inputs)
 
 
 def _fail(pack, study, custody, commits, outputs, signing):
@@ -57,7 +57,7 @@ def _fail(pack, study, custody, commits, outputs, signing):
 
 if __name__ == "__main__":
     fault = sys.argv[1]
-    enclave.compute.find_analysis = lambda name: Faulty(fault)
+    enclave.profiles.Profile.find_analysis = lambda profile, name: Faulty(fault)
     if fault == "bundle":
         enclave.session.make_bundle = _fail
-    sys.exit(main([]))
+    sys.exit(main(["clinical"]))

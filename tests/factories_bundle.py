@@ -57,7 +57,7 @@ from protocol.padding import pad, size_class
 from protocol.types import decode_base64, encode_base64, format_time
 from sealroom.trust import HardwareRootPin, InstitutionPin, MeasurementPin, Trust, custodian_pin
 
-POLICY = (Path(__file__).parents[1] / "manifests" / "clinical" / "appraisal.simulated.toml").read_text(encoding="utf-8")
+POLICY = (Path(__file__).parents[1] / "manifests" / "appraisal.simulated.toml").read_text(encoding="utf-8")
 GROUPS = ("sex: male", "sex: female")
 GRID = ("90 days", "180 days", "365 days", "540 days", "730 days")
 TERMS = ("age (per a)", "sex: female against male", "ph.ecog (per 1)")

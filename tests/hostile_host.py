@@ -36,6 +36,7 @@ from lung_study import make_lung_study, reapprove
 from attestation.attesters.simulated import SimulatedAttester
 from attestation.simulator.platform import Platform
 from custodian import Custodian
+from enclave.profiles import load_profile
 from enclave.relay import Relay
 from enclave.session import run_session
 from protocol import hpke
@@ -206,7 +207,7 @@ class Host:
         """Run one session in this process."""
         relay = Relay.connect(self.launch)
         with contextlib.closing(relay._client):
-            return run_session(relay, SimulatedAttester(self.url, TICKET))
+            return run_session(relay, SimulatedAttester(self.url, TICKET), load_profile("clinical"))
 
     def again(self, run: str | None = None) -> None:
         """Lease the same run again, or another one."""

@@ -16,12 +16,14 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from enclave.analyses import find_analysis
+from enclave.analyses.base import Inputs
+from enclave.analyses.clinical.survival import Survival
 from enclave.ingest import read_cohort
 from protocol.documents import Column, ContractOutput, Level, Recipient, TableSchema
+from protocol.documents.dataset import DatasetSchema
 from protocol.layout import TableReader, write_table
 
-DATA = Path(__file__).resolve().parents[1] / "sealroom" / "demo" / "data" / "lung.csv"
+DATA = Path(__file__).resolve().parents[1] / "sealroom" / "demo" / "data" / "survival" / "lung.csv"
 OWNERS = {slot: hashlib.sha256(slot.encode()).hexdigest() for slot in "abcdefgh"}
 PARAMETERS = {
     "time": "time",
@@ -98,7 +100,7 @@ def table_bytes(frame, slot, schema=SCHEMA, subjects=None):
 def cohort(frame, slot, schema=SCHEMA, owner=None, subjects=None):
     """Write a frame in the canonical layout, read it back, make a cohort."""
     table = TableReader.read(table_bytes(frame, slot, schema, subjects), schema, row_limit=len(frame))
-    return read_cohort(slot, owner or OWNERS[slot], table)
+    return read_cohort(slot, owner or OWNERS[slot], table, DatasetSchema(table=schema))
 
 
 def cohorts(frame=None, schema=SCHEMA):
@@ -109,14 +111,14 @@ def cohorts(frame=None, schema=SCHEMA):
 
 def plan(schema=SCHEMA, outputs=OUTPUTS, slots="abc", **changes):
     parameters = {name: value for name, value in {**PARAMETERS, **changes}.items() if value is not None}
-    return find_analysis("clinical.survival").plan(parameters, outputs, dict.fromkeys(slots, schema))
+    return Survival().plan(parameters, outputs, dict.fromkeys(slots, DatasetSchema(table=schema)))
 
 
 def run(data=None, schema=SCHEMA, outputs=OUTPUTS, **changes):
     """Plan and run; ``data`` is a list of cohorts."""
     data = cohorts() if data is None else data
     slots = [item.slot for item in data]
-    return find_analysis("clinical.survival").run(plan(schema, outputs, slots, **changes), data)
+    return Survival().run(plan(schema, outputs, slots, **changes), Inputs(tuple(data), iter(()), bytes(32)))
 
 
 def contract_output(planned, recipients="abc"):
@@ -138,4 +140,5 @@ def contract(planned, preset="sacro", owners="abc", recipients="abc"):
         outputs=tuple(contract_output(output, recipients) for output in planned.outputs),
         preset=preset,
         owners=tuple(OWNERS[slot] for slot in owners),
+        datasets=tuple(SimpleNamespace(slot=slot, owner=OWNERS[slot]) for slot in owners),
     )

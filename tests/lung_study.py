@@ -13,8 +13,9 @@ from typing import Any
 import factories
 import lung
 
-from enclave.analyses import find_analysis
+from enclave.analyses.clinical.survival import Survival
 from protocol.documents import ContractOutput, CustodianKeys
+from protocol.documents.dataset import DatasetSchema
 
 __all__ = ["make_lung_study", "reapprove"]
 
@@ -64,8 +65,8 @@ def make_lung_study(
         tuple(f"site-{party.institution.document.short}" for party in parties),
         changes={"parameters": wanted, "outputs": outputs} | (recipe or {}),
     )
-    tables = dict.fromkeys(signed.document.slots, lung.SCHEMA)
-    planned = find_analysis("clinical.survival").plan(wanted, outputs, tables)
+    described = dict.fromkeys(signed.document.slots, DatasetSchema(table=lung.SCHEMA))
+    planned = Survival().plan(wanted, outputs, described)
     agreed = tuple(
         ContractOutput(
             output=output.output,

@@ -6,7 +6,6 @@ import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -22,8 +21,9 @@ from protocol.types import decode_base64
 from sealroom import Client
 from sealroom.datasets import seal as sealing
 from sealroom.datasets.package import Package
+from sealroom.demo.study import data_of
 
-DATA = files("sealroom.demo").joinpath("data")
+DATA = data_of("survival")
 
 
 @dataclass

@@ -40,7 +40,7 @@ from protocol.documents.study import Approval, Contract, Revocation
 from protocol.dsse import Verified, load_document, sign
 from protocol.types import format_time
 from sealroom import Client
-from sealroom.demo.cut import PARTIES, cut_lung
+from sealroom.demo.lung import SURVIVAL, cut_lung
 from sealroom.keystore import Keystore, Passphrase
 from sealroom.listing import RunEntry
 
@@ -50,6 +50,7 @@ LEASE_SECONDS = 3.0
 SHOWN = ("cmdline", "environ")
 """What a process shows of itself to its own user."""
 ROLES = {"stew": "steward", "ann": "approver", "abe": "approver", "lea": "analyst"}
+PARTIES = SURVIVAL.parties
 SLOTS = [part for party in PARTIES for part in ("--dataset", f"{party}=lung-{party}")]
 
 
@@ -245,7 +246,7 @@ class World(Planting, Stored):
             secret.chmod(0o600)
         words = ["broker", "serve", "--data", str(self.broker_data), "--port", str(self._ports["broker"])]
         words += ["--public-url", self.partners.url, "--lease-seconds", str(LEASE_SECONDS)]
-        words += ["--appraisal-policy", str(PROJECT / "manifests" / "clinical" / "appraisal.simulated.toml")]
+        words += ["--appraisal-policy", str(PROJECT / "manifests" / "appraisal.simulated.toml")]
         words += ["--hardware-root", str(self.operator / "platform-root.pem"), "--passphrase-file", str(secret)]
         return words
 
@@ -269,7 +270,7 @@ class World(Planting, Stored):
         shutil.copy(PROJECT / "requirements.lock", self.files)
 
     def _hand_over(self) -> None:
-        shutil.copy(PROJECT / "manifests" / "clinical" / "appraisal.simulated.toml", self.operator / "appraisal.toml")
+        shutil.copy(PROJECT / "manifests" / "appraisal.simulated.toml", self.operator / "appraisal.toml")
         (self.operator / "custodian.json").write_bytes(_get(self.partners.url + "/v1/custodian"))
         self.measurement = self.measure()
 
@@ -279,7 +280,7 @@ class World(Planting, Stored):
         for party, desk in self.desks.items():
             desk.folder.mkdir()
             (desk.folder / "passphrase").write_text(f"the passphrase of {party}, {secrets.token_urlsafe(18)}\n")
-            self.run(party, "institution", "init", "--short", party, "--name", PARTIES[party][0])
+            self.run(party, "institution", "init", "--short", party, "--name", PARTIES[party])
             for member, role in ROLES.items():
                 self.run(party, "member", "add", member, "--name", member.title(), "--role", role)
             self.run(

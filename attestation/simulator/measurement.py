@@ -6,7 +6,6 @@ from pathlib import Path
 from attestation.simulator.trusted_files import (
     LOCK_NAME,
     digest_file,
-    files_below,
     load_profile,
     parse_lock,
     profile_folder,
@@ -38,7 +37,6 @@ def measure(profile: str, root: Path) -> Digest:
         paths = set(parse_lock(lock.read_bytes().decode("utf-8")))
     except (OSError, UnicodeDecodeError) as error:
         raise AttestationError("TRUSTED_FILES", f"Profile {profile} has no readable {LOCK_NAME}.") from error
-    for folder in load_profile(root, profile).folders:
-        paths.update(files_below(root, folder))
+    paths.update(load_profile(root, profile).below(root))
     files = {path: digest_file(root, path) for path in paths}
     return hashlib.sha256(_TAG + canonical_bytes({"profile": profile, "files": files})).hexdigest()

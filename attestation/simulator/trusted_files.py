@@ -1,8 +1,9 @@
 """The trusted files of a profile: which files an enclave consists of, each with its SHA-256.
 
-``profile.toml`` names whole folders and single files; modules of our other packages are added where these import them,
-found by reading the sources (imports inside functions included). Python itself and the installed packages are pinned by
-``requirements.lock``, which is one of the files. The lock has one line for a file, as ``sha256sum`` writes it.
+``profile.toml`` names whole folders, what of them other profiles alone run, and single files; modules of our other
+packages are added where these import them, found by reading the sources (imports inside functions included). Python
+itself and the installed packages are pinned by ``requirements.lock``, which is one of the files. The lock has one line
+for a file, as ``sha256sum`` writes it.
 """
 
 import ast
@@ -39,12 +40,20 @@ _RelativePath = Annotated[str, Field(pattern=rf"^{_PATH}$")]
 
 
 class Profile(Document):
-    """What is measured: every file below ``folders``, single ``files``, and the modules that they import."""
+    """What is measured: all below ``folders`` that is not below ``without``, ``files``, and what these import."""
 
     version: Literal[1]
     name: Name
     folders: Annotated[tuple[_RelativePath, ...], Field(min_length=1, max_length=20)]
+    without: Annotated[tuple[_RelativePath, ...], Field(max_length=100)] = ()
     files: Annotated[tuple[_RelativePath, ...], Field(max_length=100)]
+
+    def below(self, root: Path) -> Iterator[str]:
+        """List every file below the folders but those left out, as relative POSIX paths."""
+        for folder in self.folders:
+            for path in files_below(root, folder):
+                if not any(f"{path}/".startswith(f"{left_out}/") for left_out in self.without):
+                    yield path
 
 
 def profile_folder(root: Path, profile: str) -> Path:
@@ -71,7 +80,7 @@ def load_profile(root: Path, profile: str) -> Profile:
 
 def compute_lock(root: Path, profile: Profile) -> dict[str, Digest]:
     """Digest every trusted file of a profile, in the tree as it is now, by relative POSIX path."""
-    paths = {path for folder in profile.folders for path in files_below(root, folder)} | set(profile.files)
+    paths = set(profile.below(root)) | set(profile.files)
     waiting = [path for path in paths if path.endswith(".py")]
     while waiting:
         for path in _imported_files(root, waiting.pop()):

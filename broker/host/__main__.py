@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--platform", help="the simulated platform's address, http://127.0.0.1:PORT")
     parser.add_argument("--data", type=Path, help="folder for working folders of runs")
-    parser.add_argument("--profile", action="append", help="enclave profile to run (clinical); repeatable")
+    parser.add_argument("--profile", action="append", help="enclave profile to run [default: all]; repeatable")
     parser.add_argument("--check", action="store_true", help="health check: exit 0 if a host works in --data")
     flags = vars(parser.parse_args(arguments))
     check, config = flags.pop("check"), flags.pop("config")

@@ -28,11 +28,12 @@ class EnclaveProcess:
         """Bytes that the enclave wrote to its standard output and error; what they were is not kept."""
 
     @classmethod
-    async def start(cls, settings: HostSettings, launch: Launch, folder: Path) -> "EnclaveProcess":
-        """Start an enclave in an empty folder and hand it its launch line."""
+    async def start(cls, settings: HostSettings, profile: str, launch: Launch, folder: Path) -> "EnclaveProcess":
+        """Start an enclave of a profile in an empty folder and hand it its launch line."""
         command = settings.enclave_command or (settings.python, "-I", "-m", "enclave")
         process = await asyncio.create_subprocess_exec(
             *command,
+            profile,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

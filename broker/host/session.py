@@ -57,7 +57,7 @@ async def run_assignment(
         async with _serving(relay) as url:
             launch = Launch(relay=url, token=token, attester="simulated", platform=settings.platform, ticket=ticket)
             try:
-                enclave = await EnclaveProcess.start(settings, launch, folder)
+                enclave = await EnclaveProcess.start(settings, assignment.profile, launch, folder)
             except OSError:
                 status: Status = "not-started"
             else:

@@ -28,11 +28,15 @@ class HostSettings(BaseModel):
     host_token_file: Path
     platform: Annotated[str, Field(pattern=r"^http://127\.0\.0\.1:\d{1,5}$")]
     data: Path
-    profiles: Annotated[tuple[Name, ...], Field(min_length=1, max_length=20)] = ("clinical",)
+    profiles: Annotated[tuple[Name, ...], Field(min_length=1, max_length=20)] = (
+        "clinical",
+        "discovery",
+        "genomics",
+    )
     python: str = sys.executable
     """The interpreter that runs enclaves."""
     enclave_command: tuple[str, ...] | None = None
-    """The whole command in place of ``python -I -m enclave``: for tests of the host."""
+    """The command in place of ``python -I -m enclave``, for tests of the host; the profile's name is added to it."""
     poll_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
     heartbeat_seconds: Annotated[float, Field(gt=0, le=600)] = 5.0
     retry_seconds: Annotated[float, Field(ge=0, le=600)] = 45.0

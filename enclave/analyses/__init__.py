@@ -1,17 +1,9 @@
-"""Analyses: pure functions from cohorts to raw results, each planned from signed schemas before any data is seen."""
+"""Analyses: pure functions from cohorts to raw results, each planned from signed schemas before any data is seen.
 
-from enclave.analyses.base import Analysis, Descriptor, OutputSpec, Plan, PlannedOutput
-from enclave.analyses.registry import ANALYSES, find_analysis
+Here is what they share; each profile's analyses are in a folder of its own.
+"""
+
+from enclave.analyses.base import Analysis, Descriptor, Inputs, OutputSpec, Plan, PlannedOutput
 from enclave.analyses.results import RawResult, Unavailable
 
-__all__ = [
-    "ANALYSES",
-    "Analysis",
-    "Descriptor",
-    "OutputSpec",
-    "Plan",
-    "PlannedOutput",
-    "RawResult",
-    "Unavailable",
-    "find_analysis",
-]
+__all__ = ["Analysis", "Descriptor", "Inputs", "OutputSpec", "Plan", "PlannedOutput", "RawResult", "Unavailable"]

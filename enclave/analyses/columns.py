@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from protocol.documents.dataset import Column, TableSchema
+from protocol.documents.dataset import Column, DatasetSchema, TableSchema
 from protocol.errors import AnalysisError
 from protocol.types import Name
 
@@ -12,7 +12,7 @@ DAYS = frozenset({"d", "day", "days"})
 """How a unit may spell days (``d`` is UCUM's)."""
 
 
-def require_column(tables: Mapping[Name, TableSchema], name: str, kinds: Collection[str], role: str) -> Column:
+def require_column(datasets: Mapping[Name, DatasetSchema], name: str, kinds: Collection[str], role: str) -> Column:
     """Return the column, once it is of one kind, unit and set of levels in every slot.
 
     Raises
@@ -20,7 +20,7 @@ def require_column(tables: Mapping[Name, TableSchema], name: str, kinds: Collect
     AnalysisError
         ``COLUMN_UNKNOWN``, ``COLUMN_KIND``, ``UNIT``, ``LEVELS_DIFFER``.
     """
-    found = {slot: _present(slot, table, name, role) for slot, table in tables.items()}
+    found = {slot: _present(slot, dataset.table, name, role) for slot, dataset in datasets.items()}
     first_slot, first = next(iter(found.items()))
     for slot, column in found.items():
         if column.kind not in kinds:

@@ -8,14 +8,17 @@ import numpy as np
 
 from enclave.analyses.arrays import Bools, Floats, Integers
 from protocol.documents.dataset import Column
+from protocol.errors import AnalysisError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Coded", "code_columns", "standardise", "term_labels"]
+__all__ = ["Coded", "code_columns", "require_independent", "standardise", "term_labels"]
 
 _CONSTANT = 1e-12
 """A spread below this share of the largest value is rounding."""
+_LEAST_VARIANCE = 1e-10
+"""Of a standardised covariate, or of a combination of them; below it there is only rounding."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,16 +43,16 @@ def term_labels(columns: Sequence[Column]) -> tuple[str, ...]:
 
 def code_columns(frame: "pd.DataFrame", columns: Sequence[Column]) -> Coded:
     """Code columns without missing values; which levels there are follows from the schema, not from the data."""
-    from sklearn.preprocessing import OneHotEncoder
+    import pandas as pd
 
     blocks, references = [np.empty((len(frame), 0))], [np.empty((len(frame), 0), dtype=bool)]
     for column in columns:
         if column.kind == "category":
-            codes = [level.code for level in column.levels]
-            encoder = OneHotEncoder(categories=[codes], sparse_output=False, handle_unknown="error")
-            every = encoder.fit_transform(frame[[column.name]].astype(object))
-            blocks.append(every[:, 1:])
-            references.append(every[:, :1] == 1)
+            levels = [level.code for level in column.levels]
+            codes = pd.Categorical(frame[column.name], categories=levels).codes
+            every = codes[:, None] == np.arange(len(column.levels))
+            blocks.append(every[:, 1:].astype(float))
+            references.append(every[:, :1])
         else:
             blocks.append(frame[[column.name]].to_numpy(dtype=float))
     return Coded(np.hstack(blocks), np.hstack(references))
@@ -69,3 +72,19 @@ def standardise(matrix: Floats, strata: Integers | None = None) -> tuple[Floats,
     constant = scale <= _CONSTANT * np.abs(matrix).max(axis=0)
     scale = np.where(constant, 1.0, scale)
     return np.where(constant, 0.0, centred / scale), scale
+
+
+def require_independent(information: Floats, weight: float) -> None:
+    """Raise ``AnalysisError`` with ``COLLINEAR`` unless standardised columns are linearly independent.
+
+    Parameters
+    ----------
+    information
+        Float, shape (p, p): sums of ``weight`` variances of the columns among subjects that are compared.
+    weight
+        Subjects, or events.
+    """
+    if np.linalg.eigvalsh(information).min() < _LEAST_VARIANCE * weight:
+        raise AnalysisError(
+            "COLLINEAR", "A covariate is constant, or follows from the others, among subjects that are compared."
+        )

@@ -8,21 +8,26 @@ from protocol.documents.study import Parameter
 from protocol.errors import AnalysisError
 from protocol.types import Name
 
-__all__ = ["ParameterKind", "ParameterSpec", "check_parameters", "names", "text", "wholes"]
+__all__ = ["ParameterKind", "ParameterSpec", "check_parameters", "names", "text", "whole", "wholes"]
 
-ParameterKind = Literal["column", "columns", "level", "whole numbers"]
-"""A column's name, a list of them, a level's code or a whole number, a list of whole numbers."""
+ParameterKind = Literal["column", "columns", "level", "whole number", "whole numbers", "slots", "choices", "texts"]
+"""One column, level (or whole number), whole number; lists of columns, whole numbers, slots, declared words, texts."""
 Item = TypeVar("Item", int, str)
 
 
 @dataclass(frozen=True, slots=True)
 class ParameterSpec:
-    """A parameter. ``needed_by`` names the outputs that cannot do without it; there are no hidden defaults."""
+    """A parameter. ``needed_by`` names the outputs that cannot do without it; there are no hidden defaults.
+
+    Of one that no output needs, the description says what holds "Left out".
+    ``choices``: the words that a list of kind ``choices`` may hold.
+    """
 
     name: Name
     kind: ParameterKind
     description: str
     needed_by: tuple[Name, ...]
+    choices: tuple[str, ...] = ()
 
 
 def check_parameters(
@@ -33,7 +38,8 @@ def check_parameters(
     Raises
     ------
     AnalysisError
-        ``PARAMETER_UNKNOWN``, ``PARAMETER_MISSING``, ``PARAMETER_KIND``, ``PARAMETER_TWICE`` for a list item.
+        ``PARAMETER_UNKNOWN``, ``PARAMETER_MISSING``, ``PARAMETER_KIND``; of a list's items ``PARAMETER_TWICE`` and
+        ``PARAMETER_CHOICE``.
     """
     known = {spec.name: spec for spec in specs}
     for name in given:
@@ -51,14 +57,18 @@ def check_parameters(
 
 def _check_kind(spec: ParameterSpec, value: Parameter) -> None:
     match spec.kind, value:
-        case ("column", str()) | ("level", str() | int()):
+        case ("column", str()) | ("level", str() | int()) | ("whole number", int()):
             return
-        case ("columns" | "whole numbers", tuple()):
-            kind = str if spec.kind == "columns" else int
+        case ("columns" | "whole numbers" | "slots" | "choices" | "texts", tuple()):
+            kind = int if spec.kind == "whole numbers" else str
             if not all(isinstance(item, kind) for item in value):
                 raise _wrong(spec)
-            if len(set(value)) != len(value):
+            if len(set(value)) != len(value) and spec.kind != "texts":
                 raise AnalysisError("PARAMETER_TWICE", f"Parameter {spec.name} names something twice.")
+            unknown = [item for item in value if spec.kind == "choices" and item not in spec.choices]
+            if unknown:
+                known = ", ".join(spec.choices)
+                raise AnalysisError("PARAMETER_CHOICE", f"Parameter {spec.name} knows no {unknown[0]}. Known: {known}.")
         case _:
             raise _wrong(spec)
 
@@ -68,7 +78,11 @@ def _wrong(spec: ParameterSpec) -> AnalysisError:
         "column": "the name of a column",
         "columns": "a list of column names",
         "level": "a level's code, or a whole number",
+        "whole number": "a whole number",
         "whole numbers": "a list of whole numbers",
+        "slots": "a list of the recipe's slots",
+        "choices": f"a list of {', '.join(spec.choices)}",
+        "texts": "a list of texts",
     }[spec.kind]
     return AnalysisError("PARAMETER_KIND", f"Parameter {spec.name} must be {wanted}.")
 
@@ -80,8 +94,14 @@ def text(parameters: Mapping[Name, Parameter], name: Name) -> str:
 
 
 def names(parameters: Mapping[Name, Parameter], name: Name) -> tuple[str, ...]:
-    """Return a checked parameter that is a list of column names; empty where it was not given."""
+    """Return a checked parameter that is a list of columns, slots, choices or texts; empty where it was not given."""
     return _items(parameters.get(name, ()), str)
+
+
+def whole(parameters: Mapping[Name, Parameter], name: Name) -> int:
+    """Return a checked parameter that is one whole number."""
+    (value,) = _items(parameters[name], int)
+    return value
 
 
 def wholes(parameters: Mapping[Name, Parameter], name: Name) -> tuple[int, ...]:

@@ -7,26 +7,42 @@ from these, so an analysis cannot wave itself through.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from enclave.analyses.arrays import Bools, Floats, Integers
+from protocol.documents.outputs import Effect
 from protocol.types import Key
 
 __all__ = [
+    "MIN_ALLELE_FREQUENCY",
     "Design",
     "RawCell",
     "RawCounts",
     "RawCurve",
     "RawGroup",
+    "RawHit",
+    "RawHits",
+    "RawMean",
+    "RawMeans",
+    "RawMetric",
+    "RawMetrics",
+    "RawOverlap",
     "RawPoint",
     "RawRegression",
     "RawResult",
+    "RawShared",
     "RawSurvival",
     "RawTerm",
     "RawTest",
     "Support",
     "Unavailable",
 ]
+
+MIN_ALLELE_FREQUENCY: Final = 0.05
+"""Of a variant's rarer allele: the gate releases no hit below it, so no analysis need offer one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +67,26 @@ class Support:
 
 @dataclass(frozen=True, slots=True)
 class RawCell:
-    """One cell of a count table."""
+    """One cell of a count table.
+
+    ``part``: cells of one part add up to a number that is public or follows from other parts, so they are told together
+    or not at all. Without a word on it, all cells of a table are one part.
+    """
 
     label: str
     support: Support
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RawCounts:
-    """A count table, its cells in the order of the labels."""
+    """A count table, its cells in the order of the labels.
+
+    ``rest``: subjects in no cell, where the number of all is public, so that the cells tell it.
+    """
 
     cells: tuple[RawCell, ...]
+    rest: Support | None = None
     type: Literal["counts"] = field(default="counts", init=False)
 
     @property
@@ -72,7 +97,7 @@ class RawCounts:
 
 @dataclass(frozen=True, slots=True)
 class RawTerm:
-    """A coefficient, its standard error and two-sided Wald p value."""
+    """A coefficient, its standard error and two-sided p value."""
 
     label: str
     coefficient: float
@@ -95,17 +120,20 @@ class Design:
     references
         Array of bool, shape (n, r): membership of the reference level of each category.
     event
-        Array of bool, shape (n,): the outcome.
+        Array of bool, shape (n,): the outcome; None where that is a number.
     strata
         Array of int, shape (n,), or None: rows are compared only within a stratum.
+    outcome
+        Array of float, shape (n,): the outcome where it is a number, else None.
     """
 
     owners: Integers
     owner_keys: tuple[Key, ...]
     matrix: Floats
     references: Bools
-    event: Bools
+    event: Bools | None
     strata: Integers | None = None
+    outcome: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,6 +143,8 @@ class RawRegression:
     terms: tuple[RawTerm, ...]
     log_likelihood: tuple[float, float]
     design: Design
+    effect: Effect = "hazard ratio"
+    penalised: bool = False
     type: Literal["regression"] = field(default="regression", init=False)
 
     @property
@@ -186,6 +216,168 @@ class RawSurvival:
         return tuple(curve.label for curve in self.curves) + self.grid
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RawMean:
+    """The values behind one mean, one for each subject: the gate takes mean, deviation and counts from them.
+
+    Parameters
+    ----------
+    values
+        Float, shape (n,), nothing missing; n may be 0.
+    owners
+        Int, shape (n,): index into ``owner_keys``.
+    absent
+        Int, shape (m,): the owners of the m subjects of the cell who have no value; None where the schemas allow none.
+    part
+        As in ``RawCell``: the subjects of one part's cells add up.
+    """
+
+    label: str
+    values: Floats
+    owners: Integers
+    absent: Integers | None = None
+    part: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawMeans:
+    """A table of means, its cells in the order of the labels."""
+
+    cells: tuple[RawMean, ...]
+    owner_keys: tuple[Key, ...]
+    type: Literal["means"] = field(default="means", init=False)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The dictionary that the contract must hold."""
+        return tuple(cell.label for cell in self.cells)
+
+
+@dataclass(frozen=True, slots=True)
+class RawMetric:
+    """One figure with its 95 % interval, and whom it rests on: ``support``, and ``events`` of them (None: a number).
+
+    Figures of one ``part`` are over disjoint subjects that make up the test set: the bins of a calibration curve.
+    Figures of one ``step`` are over the same subjects, and the events of each are among those of the next: the
+    points of a ROC curve.
+    """
+
+    label: str
+    value: float
+    lower: float
+    upper: float
+    support: Support
+    events: Support | None
+    part: str = ""
+    step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RawMetrics:
+    """How a model did on a test set: all its subjects and events, and each figure with those that it rests on.
+
+    ``clusters``: distinct scaffolds of the test set's compounds, owner by owner; None where subjects are people.
+    ``trained``: whom the models were trained on.
+    """
+
+    entries: tuple[RawMetric, ...]
+    subjects: Support
+    events: Support | None
+    clusters: Support | None = None
+    trained: Support | None = None
+    type: Literal["metrics"] = field(default="metrics", init=False)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The dictionary that the contract must hold."""
+        return tuple(entry.label for entry in self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class RawShared:
+    """Clusters of two owners' libraries: how many both have, the first alone, the second alone; ``counted`` says what.
+
+    One owner twice is no pair.
+    """
+
+    label: str
+    counted: str
+    owners: tuple[Key, Key]
+    both: int
+    first: int
+    second: int
+
+
+@dataclass(frozen=True, slots=True)
+class RawOverlap:
+    """What libraries share, its cells in the order of the labels. ``secret``: the run's seed, for the gate's noise."""
+
+    cells: tuple[RawShared, ...]
+    secret: bytes = field(repr=False)
+    type: Literal["counts"] = field(default="counts", init=False)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The dictionary that the contract must hold."""
+        return tuple(cell.label for cell in self.cells)
+
+
+@dataclass(frozen=True, slots=True)
+class RawHit:
+    """A variant of a scan: its place in the catalogue, effect of one copy of the first allele, standard error, p."""
+
+    variant: int
+    effect: float
+    standard_error: float
+    p: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawHits:
+    """The strongest variants of a scan, in the catalogue's order, with what the gate judges them by.
+
+    Parameters
+    ----------
+    label
+        What an effect is.
+    entries
+        The m variants.
+    dosages
+        uint8, shape (n, m): copies of the first allele of each hit, 255 where missing.
+    trait
+        Float, shape (n,).
+    covariates
+        Float, shape (n, c), without intercepts.
+    strata
+        Int, shape (n,): each subject's cohort, where each cohort has an intercept of its own; None for one intercept.
+    owners
+        Int, shape (n,): index into ``owner_keys``.
+    owner_keys
+        Root keys of the owners.
+    left_out
+        Subjects in the tables that the scan did not use. How many there are in all is public.
+    scanned
+        Variants that these are the strongest of.
+    """
+
+    label: str
+    entries: tuple[RawHit, ...]
+    dosages: NDArray[np.uint8]
+    trait: Floats
+    covariates: Floats
+    strata: Integers | None
+    owners: Integers
+    owner_keys: tuple[Key, ...]
+    left_out: Support
+    scanned: int
+    type: Literal["hits"] = field(default="hits", init=False)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The dictionary that the contract must hold."""
+        return (self.label,)
+
+
 @dataclass(frozen=True, slots=True)
 class Unavailable:
     """An output that could not be computed. ``code`` is an AnalysisError's, or ``INTERNAL``; it stays inside."""
@@ -194,4 +386,6 @@ class Unavailable:
     type: Literal["unavailable"] = field(default="unavailable", init=False)
 
 
-RawResult: TypeAlias = RawCounts | RawRegression | RawTest | RawSurvival | Unavailable
+RawResult: TypeAlias = (
+    RawCounts | RawRegression | RawTest | RawSurvival | RawMeans | RawMetrics | RawOverlap | RawHits | Unavailable
+)

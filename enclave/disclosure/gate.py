@@ -8,18 +8,32 @@ contract's dictionary in its order, everything else is dropped.
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from enclave.analyses.results import RawCounts, RawRegression, RawResult, RawTest, Unavailable
+from enclave.analyses.results import (
+    RawCounts,
+    RawHits,
+    RawMeans,
+    RawMetrics,
+    RawOverlap,
+    RawRegression,
+    RawResult,
+    RawSurvival,
+    RawTest,
+    Unavailable,
+)
 from enclave.disclosure.counts import release_counts
-from enclave.disclosure.linkage import refuse_linked
+from enclave.disclosure.hits import refuse_second_list, release_hits
+from enclave.disclosure.means import release_means
+from enclave.disclosure.metrics import release_metrics
+from enclave.disclosure.overlap import release_overlap
 from enclave.disclosure.regression import release_regression
 from enclave.disclosure.statistic import release_statistic
-from enclave.disclosure.support import coalitions
+from enclave.disclosure.support import Coalitions, coalitions
 from enclave.disclosure.survival import release_survival
 from protocol.documents.dataset import Preset
 from protocol.documents.outputs import Output, Refusal, ReleasedOutput
 from protocol.documents.study import Contract, ContractOutput
 from protocol.errors import DisclosureRefused
-from protocol.presets import PRESETS
+from protocol.presets import PRESETS, GatePreset
 from protocol.types import Key, Name
 
 __all__ = ["refusal_class", "release", "release_all"]
@@ -47,14 +61,18 @@ def refusal_class(code: str) -> RefusalClass:
 
 
 def release_all(results: Mapping[Name, RawResult], contract: Contract) -> tuple[ReleasedOutput, ...]:
-    """Judge all outputs of a contract, in the contract's order. Never raises; a result that is missing is refused."""
+    """Judge all outputs of a contract, in the contract's order. Never raises; a result that is missing is refused.
+
+    Each is judged by itself: no rule leaves a number that another output of the contract would complete (``counts``).
+    Two lists of hits add up, and are refused.
+    """
     outputs = {
         output.output: release(
             results.get(output.output, Unavailable("INTERNAL")), output, preset=contract.preset, owners=contract.owners
         )
         for output in contract.outputs
     }
-    return tuple(ReleasedOutput(output=name, value=value) for name, value in refuse_linked(outputs).items())
+    return tuple(ReleasedOutput(output=name, value=value) for name, value in refuse_second_list(outputs).items())
 
 
 def release(raw: RawResult, output: ContractOutput, *, preset: Preset, owners: Sequence[Key]) -> Output:
@@ -87,12 +105,29 @@ def _judge(raw: RawResult, output: ContractOutput, preset: Preset, owners: Seque
             "LABELS", "The result is not of the type, or not in the order, that the contract fixes."
         )
     rules = PRESETS[preset]
-    against = coalitions((recipient.institution for recipient in output.recipients), owners)
+    recipients = [recipient.institution for recipient in output.recipients]
+    against = coalitions(recipients, owners)
+    return _apply(raw, rules, against, recipients)
+
+
+def _apply(raw: RawResult, rules: GatePreset, against: Coalitions, recipients: Sequence[Key]) -> Output:
     match raw:
         case RawCounts():
-            return release_counts(raw, rules, against)
+            released: Output = release_counts(raw, rules, against)
         case RawRegression():
-            return release_regression(raw, rules, against)
+            released = release_regression(raw, rules, against)
         case RawTest():
-            return release_statistic(raw, rules, against)
-    return release_survival(raw, rules, against)
+            released = release_statistic(raw, rules, against)
+        case RawSurvival():
+            released = release_survival(raw, rules, against)
+        case RawMeans():
+            released = release_means(raw, rules, against)
+        case RawHits():
+            released = release_hits(raw, rules, against)
+        case RawMetrics():
+            released = release_metrics(raw, rules, against, recipients)
+        case RawOverlap():
+            released = release_overlap(raw, rules)
+        case _:
+            raise DisclosureRefused("LABELS", f"The gate has no rule for results of type {raw.type}.")
+    return released

@@ -2,17 +2,23 @@
 
 The rules are judged on the design without the rows of each coalition of owners:
 
-- subjects, events and subjects without the event: at least k each;
-- residual degrees of freedom at least 10; parameters at most a tenth of the subjects;
+- subjects, and of the outcome events and subjects without the event, or numbers away from the commonest: at least k;
+- residual degrees of freedom at least 10; parameters, intercepts included, at most a tenth of the subjects;
 - every column, and the reference level of every category: away from the commonest value at least k subjects, at least
   k of them with the event and k without; on either side of the mean at least k with the event; of a column of two
   values, at least k without the event at each. The square of a dummy's standard error is about 1/e1 + 1/e0: it tells
   the events at either value. More values are no disguise for a dummy. Without the check of the reference level all
   contrasts could be against two people;
+- a logistic model is the same with events and the rest exchanged, so its rules are too;
+- an outcome that is a number: on either side of each column's mean at least k away from that side's commonest one, and
+  neither there nor among the residuals one subject with half of the sum of squares, or two with two thirds;
 - where the model compares rows within strata only, so do these counts: a stratum in which the column is constant adds
-  nothing, and of two sides the smaller one of each stratum counts;
+  nothing, and of two sides the smaller one of each stratum counts; strata that tell nothing, having no events (or
+  nothing but events, in a logistic model), are left out of all;
 - maximum leverage at most 1/k (and 0.5): a contrast that k equal subjects share gives each of them 1/k, so no column,
-  and no combination of columns, singles out fewer. The same among the events for all columns of two values together.
+  and no combination of columns, singles out fewer. The same among the events for all columns of two values together;
+- a penalised fit says that columns determine some subjects' outcome: of these at least k with the event, or none, and
+  at least k without, or none.
 """
 
 from collections.abc import Sequence
@@ -20,10 +26,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from enclave.analyses.arrays import Bools, Floats, Integers
-from enclave.analyses.results import Design, RawRegression, RawTerm
+from enclave.analyses.results import RawRegression, RawTerm
 from enclave.disclosure.rounding import p_value, significant, to_base
+from enclave.disclosure.separation import determined
+from enclave.disclosure.spread import (
+    away_from_mode,
+    code_values,
+    require_events,
+    require_no_dominance,
+    require_varied,
+)
 from enclave.disclosure.support import Coalitions
-from protocol.documents.outputs import Regression, Term
+from protocol.documents.outputs import Effect, Regression, Term
 from protocol.errors import DisclosureRefused
 from protocol.presets import GatePreset
 from protocol.types import Key
@@ -44,7 +58,10 @@ MAX_LEVERAGE = 0.5
 _RANK_TOLERANCE = 1e-9
 _ROUNDING = 1e-9
 """By how much rounding may lift the leverage of k equal subjects above 1/k."""
+_EXACT = 1e-10
+"""Share of the outcome's variance below which residuals are rounding."""
 _TWO_VALUES = 2
+_Columns = Sequence[tuple[Floats, Integers]]
 
 
 def release_regression(raw: RawRegression, preset: GatePreset, against: Coalitions) -> Regression:
@@ -54,21 +71,26 @@ def release_regression(raw: RawRegression, preset: GatePreset, against: Coalitio
     ------
     DisclosureRefused
         ``SUBJECTS``, ``OUTCOME``, ``RESIDUAL_DF``, ``PARAMETERS``, ``COLUMN_MINORITY``, ``COLUMN_OUTCOME``,
-        ``LEVERAGE``, ``NOT_FINITE``, ``MAGNITUDE``; ``RECIPIENTS`` where nobody is named; ``SHAPE`` where terms and
-        columns do not match.
+        ``DOMINANCE``, ``LEVERAGE``, ``SEPARATION``, ``NOT_FINITE``, ``MAGNITUDE``; ``RECIPIENTS`` where nobody is
+        named; ``SHAPE`` where terms and columns, or effect and outcome, do not match.
     """
+    design = raw.design
     if not against:
         raise DisclosureRefused("RECIPIENTS", "The output has no recipient to judge it for.")
-    if len(raw.terms) != raw.design.matrix.shape[1]:
+    if len(raw.terms) != design.matrix.shape[1]:
         raise DisclosureRefused("SHAPE", "The terms are not the columns of the design.")
-    if not np.isfinite(raw.design.matrix).all():
-        raise DisclosureRefused("NOT_FINITE", "A value of the design is not finite.")
-    coded = [_code(column) for column in (*raw.design.matrix.T, *raw.design.references.T)]
+    observed = design.outcome if raw.effect == "difference" else design.event
+    if observed is None or (design.outcome is not None) == (design.event is not None):
+        raise DisclosureRefused("SHAPE", "The outcome is not of the kind that the effect is about.")
+    coded = [code_values(column) for column in (*design.matrix.T, *design.references.T)]
+    outcome = code_values(observed)[1] if design.event is None else design.event.astype(np.intp)
     for coalition in sorted(against, key=sorted):
-        _judge(raw.design, coded, coalition, preset.k)
+        _judge(raw, coded, outcome, coalition, preset.k)
     return Regression(
-        subjects=to_base(len(raw.design.event), preset.base),
-        events=to_base(int(np.count_nonzero(raw.design.event)), preset.base),
+        effect=raw.effect,
+        penalised=raw.penalised,
+        subjects=to_base(len(design.matrix), preset.base),
+        events=None if design.event is None else to_base(int(np.count_nonzero(design.event)), preset.base),
         terms=tuple(_term(label, term) for label, term in enumerate(raw.terms)),
     )
 
@@ -92,76 +114,107 @@ def maximum_leverage(matrix: Floats, strata: Integers | None = None) -> float:
     ----------
     Hoaglin and Welsch (1978), Am Stat 32:17.
     """
-    centred = matrix - matrix.mean(axis=0)
+    basis = _basis(_centre(matrix, strata))
+    return float(np.einsum("ij,ij->i", basis, basis).max()) + 1.0 / len(matrix)
+
+
+def _centre(matrix: Floats, strata: Integers | None) -> Floats:
+    centred: Floats = matrix - matrix.mean(axis=0)
     if strata is not None:
         rows = np.maximum(np.bincount(strata), 1)
         for place, column in enumerate(centred.T):
             centred[:, place] -= (np.bincount(strata, weights=column) / rows)[strata]
+    return centred
+
+
+def _basis(centred: Floats) -> Floats:
+    """Return an orthonormal basis of the space of some columns."""
     scale = np.abs(centred).max(axis=0)
-    centred /= np.where(scale > 0, scale, 1.0)
+    scaled = centred / np.where(scale > 0, scale, 1.0)
     # The singular vectors of the triangular factor, a matrix of p by p, are those of the design: no SVD of n rows.
-    _left, singular, right = np.linalg.svd(np.linalg.qr(centred, mode="r"), full_matrices=False)
+    _left, singular, right = np.linalg.svd(np.linalg.qr(scaled, mode="r"), full_matrices=False)
     kept = singular > _RANK_TOLERANCE * singular.max(initial=0.0)
-    basis = centred @ (right[kept].T / singular[kept])
-    return float(np.einsum("ij,ij->i", basis, basis).max()) + 1.0 / len(matrix)
+    basis: Floats = scaled @ (right[kept].T / singular[kept])
+    return basis
 
 
-def _code(column: Floats | Bools) -> tuple[Floats, Integers]:
-    """Return a column's distinct values, rising, and each row's place among them; by hashing, which sorts no rows."""
-    import pandas as pd
-
-    codes, levels = pd.factorize(column.astype(float), sort=True)
-    return levels, codes
-
-
-def _judge(design: Design, columns: Sequence[tuple[Floats, Integers]], coalition: frozenset[Key], k: int) -> None:
+def _judge(raw: RawRegression, columns: _Columns, outcome: Integers, coalition: frozenset[Key], k: int) -> None:
+    """Judge a design without a coalition's rows; ``outcome``: 1 for an event, or the place of a number among all."""
+    design = raw.design
     gone = [index for index, key in enumerate(design.owner_keys) if key in coalition]
-    rest = ~np.isin(design.owners, gone)
-    matrix, event = design.matrix[rest], design.event[rest]
-    subjects, parameters, events = len(event), matrix.shape[1], int(np.count_nonzero(event))
-    if subjects < k:
+    rest = _informative(raw, ~np.isin(design.owners, gone))
+    matrix, had = design.matrix[rest], outcome[rest]
+    if len(matrix) < k:
         raise DisclosureRefused("SUBJECTS", "Too few subjects.")
-    if min(events, subjects - events) < k:
-        raise DisclosureRefused("OUTCOME", "Too few subjects with, or without, the event.")
+    strata = np.zeros(len(matrix), dtype=int) if design.strata is None else design.strata[rest]
+    halves = _halves(had, strata, raw.effect, k)
+    intercepts = 0 if raw.effect == "hazard ratio" else len(np.unique(strata))
+    _require_freedom(len(matrix), matrix.shape[1] + intercepts)
+    two_valued: list[Floats] = []
+    for levels, codes in columns:
+        left = codes[rest]
+        if design.outcome is None:
+            require_events(levels, left, had == 1, strata, k, symmetric=raw.effect == "odds ratio")
+        else:
+            require_varied(levels, left, design.outcome[rest], had, strata, k)
+        if np.count_nonzero(np.bincount(left)) == _TWO_VALUES:
+            two_valued.append(levels[left])
+    highest = [maximum_leverage(matrix, strata)]
+    if two_valued:
+        dummies = np.column_stack(two_valued)
+        highest += [maximum_leverage(dummies[half], strata[half]) for half in halves]
+    if max(highest) > min(MAX_LEVERAGE, 1 / k) + _ROUNDING:
+        raise DisclosureRefused("LEVERAGE", "Too few subjects, or events, have too much influence on the model.")
+    if design.outcome is not None:
+        require_no_dominance(_squared_residuals(matrix, design.outcome[rest], strata))
+    if raw.penalised:
+        _require_many_determined(matrix, had == 1, strata, k)
+
+
+def _informative(raw: RawRegression, rest: Bools) -> Bools:
+    """Return those rows of the rest whose stratum tells anything."""
+    strata, event = raw.design.strata, raw.design.event
+    if strata is None or event is None:
+        return rest
+    events = np.bincount(strata[rest & event], minlength=strata.max() + 1)
+    others = np.bincount(strata[rest & ~event], minlength=strata.max() + 1)
+    tells = events > 0 if raw.effect == "hazard ratio" else (events > 0) & (others > 0)
+    found: Bools = rest & tells[strata]
+    return found
+
+
+def _halves(outcome: Integers, strata: Integers, effect: Effect, k: int) -> list[Bools]:
+    """Require k subjects with a telling outcome; return these, and the rest where that tells as much."""
+    if effect == "difference":
+        telling = away_from_mode(outcome, strata)
+        few, both = np.count_nonzero(telling), len(np.unique(outcome)) == _TWO_VALUES
+    else:
+        telling = outcome == 1
+        few, both = min(np.count_nonzero(telling), np.count_nonzero(~telling)), effect == "odds ratio"
+    if few < k:
+        raise DisclosureRefused("OUTCOME", "Too few subjects with, or without, the event, or with differing outcomes.")
+    return [telling, ~telling] if both else [telling]
+
+
+def _require_freedom(subjects: int, parameters: int) -> None:
     if subjects - parameters < MIN_RESIDUAL_DF:
         raise DisclosureRefused("RESIDUAL_DF", "Too few residual degrees of freedom.")
     if parameters * SUBJECTS_PER_PARAMETER > subjects:
         raise DisclosureRefused("PARAMETERS", "Too many parameters for the subjects.")
-    strata = np.zeros(subjects, dtype=int) if design.strata is None else design.strata[rest]
-    two_valued: list[Floats] = []
-    for levels, codes in columns:
-        left = codes[rest]
-        _require_spread(levels, left, event, strata, k)
-        if np.count_nonzero(np.bincount(left)) == _TWO_VALUES:
-            two_valued.append(levels[left[event]])
-    highest = maximum_leverage(matrix, strata)
-    if two_valued:
-        highest = max(highest, maximum_leverage(np.column_stack(two_valued), strata[event]))
-    if highest > min(MAX_LEVERAGE, 1 / k) + _ROUNDING:
-        raise DisclosureRefused("LEVERAGE", "Too few subjects, or events, have too much influence on the model.")
 
 
-def _require_spread(levels: Floats, codes: Integers, event: Bools, strata: Integers, k: int) -> None:
-    """Require k rows that the column tells from others of their stratum, with the event and without.
+def _squared_residuals(matrix: Floats, outcome: Floats, strata: Integers) -> Floats:
+    """Return what the columns leave over of the outcome; zeros where that is rounding."""
+    basis, centred = _basis(_centre(matrix, strata)), _centre(outcome[:, None], strata)[:, 0]
+    squares: Floats = (centred - basis @ (basis.T @ centred)) ** 2
+    return squares if squares.sum() > _EXACT * (centred @ centred) else np.zeros_like(squares)
 
-    The column is ``levels[codes]``; levels rise.
-    """
-    minority, outcomes = 0, np.zeros(2, dtype=int)  # outcomes: without the event, with it
-    for stratum in np.flatnonzero(np.bincount(strata)):
-        inside = strata == stratum
-        had = np.bincount(2 * codes[inside] + event[inside], minlength=2 * len(levels)).reshape(-1, 2)
-        rows = had.sum(axis=1)
-        away, above = np.arange(len(levels)) != rows.argmax(), levels > levels @ rows / rows.sum()
-        smaller = np.minimum(had[above].sum(axis=0), had[~above].sum(axis=0))
-        minority += int(rows[away].sum())
-        # Of a score with few patients at one end, too few of these may lack the event in honest data, so those without
-        # are counted away from the mode. Those with the event away from it are at least as many as on the smaller side.
-        two = np.count_nonzero(rows) <= _TWO_VALUES
-        outcomes += smaller if two else (had[away, 0].sum(), smaller[1])
-    if minority < k:
-        raise DisclosureRefused("COLUMN_MINORITY", "A column singles out too few subjects.")
-    if min(outcomes) < k:
-        raise DisclosureRefused("COLUMN_OUTCOME", "A column singles out too few with, or without, the event.")
+
+def _require_many_determined(matrix: Floats, event: Bools, strata: Integers, k: int) -> None:
+    told = determined(matrix, event, strata)
+    for count in (np.count_nonzero(told & event), np.count_nonzero(told & ~event)):
+        if 0 < count < k:
+            raise DisclosureRefused("SEPARATION", "The columns determine the outcome of too few subjects.")
 
 
 def _term(label: int, term: RawTerm) -> Term:

@@ -1,7 +1,7 @@
 """Sealing a stream: plain bytes in, Crypt4GH segments out, SHA-256 of every part on the way.
 
-Nonces are random, 96 bits, one key for each file, as Crypt4GH has it. A file has at most 10,000 x 256 segments (below
-2^21.3), so two of its nonces are equal with a probability below 2^-53.
+Nonces are random, 96 bits, as Crypt4GH has it; one key seals the files of one dataset, two at most. A file has at most
+10,000 x 256 segments (below 2^21.3), so two nonces of a key are equal with a probability below 2^-52.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ class SealingWriter:
     sink
         Where the sealed body goes, from byte 0.
     data_key
-        32 bytes, used for this file only.
+        32 bytes, used for the files of one dataset only.
     """
 
     def __init__(self, sink: ByteSink, data_key: bytes) -> None:

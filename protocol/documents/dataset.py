@@ -1,6 +1,6 @@
 """Dataset manifests: what an owner sealed, how to check it, and on which terms it may be used."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -8,15 +8,22 @@ from protocol.dsse import SignedDocument
 from protocol.types import Base64, Count, Decimal, Digest, Document, Key, Name, Text, Timestamp
 
 __all__ = [
+    "GENOTYPES",
+    "MAX_BITS",
     "MAX_PARTS",
+    "MAX_VARIANTS",
     "PART_SIZE",
     "SEALED_SEGMENT",
     "SEGMENT",
     "SEGMENTS_PER_PART",
+    "TABLE",
     "Column",
+    "ColumnKind",
     "CustodianKeys",
     "DatasetManifest",
     "DatasetPolicy",
+    "DatasetSchema",
+    "GenotypeSchema",
     "KeyCommitment",
     "Level",
     "Lineage",
@@ -34,9 +41,18 @@ SEALED_SEGMENT = SEGMENT + 28
 SEGMENTS_PER_PART = 256
 PART_SIZE = SEGMENTS_PER_PART * SEALED_SEGMENT
 """Sealed bytes of a whole part; only the last part of a file is shorter."""
+MAX_VARIANTS = 2 * 10**8
+"""Variants in a dataset."""
 MAX_PARTS = 10_000
 """Parts in a file."""
 
+TABLE: Final = "table"
+GENOTYPES: Final = "genotypes"
+"""Names of a dataset's files."""
+MAX_BITS = 4096
+"""Bits in one value of a ``bits`` column."""
+
+ColumnKind = Literal["subject", "integer", "decimal", "category", "bits", "digest"]
 Preset = Literal["sacro", "uk-llc", "cms", "all-of-us", "opensafely", "uk-biobank"]
 TcbStatus = Literal[
     "UpToDate",
@@ -62,13 +78,18 @@ class Level(Document):
 
 
 class Column(Document):
-    """One column. ``decimal`` columns carry ``scale`` decimals; numbers carry a unit ("1" for pure numbers)."""
+    """One column. ``decimal`` columns carry ``scale`` decimals; numbers carry a unit ("1" for pure numbers).
+
+    ``bits`` columns hold ``width`` bits a row: a fingerprint. ``digest`` columns hold 16 bytes: the head of a SHA-256
+    of something that two owners name alike, such as a compound's InChIKey. Neither may be missing.
+    """
 
     name: Name
     description: Text
-    kind: Literal["subject", "integer", "decimal", "category"]
+    kind: ColumnKind
     unit: Text | None = None
     scale: Annotated[int, Field(ge=0, le=9)] = 0
+    width: Annotated[int, Field(ge=0, le=MAX_BITS, multiple_of=8)] = 0
     minimum: Decimal | None = None
     maximum: Decimal | None = None
     levels: Annotated[tuple[Level, ...], Field(max_length=1000)] = ()
@@ -86,8 +107,10 @@ class Column(Document):
             raise ValueError(f"column {self.name}: only decimal columns have a scale")
         if not number and (self.minimum is not None or self.maximum is not None):
             raise ValueError(f"column {self.name}: only numbers have a minimum and a maximum")
-        if self.kind == "subject" and (self.missing_allowed or self.missing_codes):
-            raise ValueError(f"column {self.name}: a subject may not be missing")
+        if (self.kind == "bits") != bool(self.width):
+            raise ValueError(f"column {self.name}: bits, and only they, have a width")
+        if self.kind in {"subject", "bits", "digest"} and (self.missing_allowed or self.missing_codes):
+            raise ValueError(f"column {self.name}: a {self.kind} may not be missing")
         if self.missing_codes and not self.missing_allowed:
             raise ValueError(f"column {self.name}: missing codes without missing_allowed")
         codes = [level.code for level in self.levels]
@@ -119,6 +142,29 @@ class TableSchema(Document):
     def subject(self) -> Column:
         """The column that identifies the subject."""
         return next(column for column in self.columns if column.kind == "subject")
+
+
+class GenotypeSchema(Document):
+    """Hard-call genotypes in a file of their own: the bytes of a PLINK 1 .bed file, a sample for each row of the table.
+
+    ``catalogue`` is the SHA-256 of the list of variants (``protocol.catalogue``): cohorts are taken together only where
+    theirs is the same, and results name a variant by its place in it.
+    """
+
+    variants: Annotated[Count, Field(ge=1, le=MAX_VARIANTS)]
+    catalogue: Digest
+    assembly: Text
+
+    def plain_size(self, rows: int) -> int:
+        """Bytes of the .bed file: 3 of its head, and for each variant 2 bits a sample, in whole bytes."""
+        return 3 + self.variants * -(-rows // 4)
+
+
+class DatasetSchema(Document):
+    """What signed documents tell an analysis of a dataset before any of it is read."""
+
+    table: TableSchema
+    genotypes: GenotypeSchema | None = None
 
 
 class SealedFile(Document):
@@ -189,8 +235,26 @@ class DatasetManifest(SignedDocument):
     lineage: Lineage
     rows: Count
     table: TableSchema
-    files: Annotated[tuple[SealedFile, ...], Field(min_length=1, max_length=1)]
+    genotypes: GenotypeSchema | None = None
+    files: Annotated[tuple[SealedFile, ...], Field(min_length=1, max_length=2)]
     commitment: KeyCommitment
     custodian: CustodianKeys
     converter: Text
     policy: DatasetPolicy
+
+    @model_validator(mode="after")
+    def _files_are_those_of_the_schema(self) -> Self:
+        if [file.name for file in self.files] != ([TABLE, GENOTYPES] if self.genotypes else [TABLE]):
+            raise ValueError("the files are the table and, where there are genotypes, these")
+        if self.genotypes and self.files[1].plain_size != self.genotypes.plain_size(self.rows):
+            raise ValueError("the size of the genotypes does not follow from samples and variants")
+        return self
+
+    @property
+    def described(self) -> DatasetSchema:
+        """What an analysis may know before any of the data is read."""
+        return DatasetSchema(table=self.table, genotypes=self.genotypes)
+
+    def file(self, name: Name) -> SealedFile | None:
+        """Return the file with this name, or None."""
+        return next((file for file in self.files if file.name == name), None)

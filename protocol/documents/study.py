@@ -5,15 +5,18 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from protocol.canonical import MAX_INTEGER
-from protocol.documents.dataset import Preset
+from protocol.documents.dataset import Level, Preset
 from protocol.dsse import SignedDocument
-from protocol.types import Digest, Document, Key, Name, Text, Timestamp
+from protocol.types import Decimal, Digest, Document, Key, Name, Text, Timestamp
 
 __all__ = [
     "Approval",
     "Binding",
+    "ColumnMapping",
     "Contract",
     "ContractOutput",
+    "LevelMapping",
+    "Mappings",
     "OutputType",
     "Parameter",
     "Recipe",
@@ -21,7 +24,7 @@ __all__ = [
     "Revocation",
 ]
 
-OutputType = Literal["counts", "regression", "test", "survival"]
+OutputType = Literal["counts", "regression", "test", "survival", "means", "metrics", "hits"]
 Whole = Annotated[int, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)]
 Parameter = (
     Whole
@@ -32,8 +35,38 @@ Parameter = (
 """A parameter: a whole number, a text, or a list of one of them. There are no expressions."""
 
 
+class LevelMapping(Document):
+    """A code of the dataset's column and the level that it stands for."""
+
+    code: Text
+    level: Level
+
+
+class ColumnMapping(Document):
+    """How a slot's column becomes the one that the analysis knows: name, unit, codes.
+
+    A number is taken times ``factor`` plus ``offset``, in ``unit``; those in ``missing`` (in the dataset's unit) are
+    missing. Of a category every level is mapped; several may become one. Levels stand in the order in which they
+    come here. The dataset itself does not change.
+    """
+
+    column: Name
+    source: Name
+    unit: Text | None = None
+    factor: Decimal = "1"
+    offset: Decimal = "0"
+    missing: Annotated[tuple[Decimal, ...], Field(max_length=20)] = ()
+    levels: Annotated[tuple[LevelMapping, ...], Field(max_length=1000)] = ()
+
+
+Mappings = Annotated[
+    dict[Name, Annotated[tuple[ColumnMapping, ...], Field(min_length=1, max_length=200)]], Field(max_length=50)
+]
+"""Column mappings by slot."""
+
+
 class Recipe(SignedDocument):
-    """An analysis with its parameters, dataset slots and outputs; signed by an analyst."""
+    """An analysis with its parameters, dataset slots, their mappings and outputs; signed by an analyst."""
 
     payload_type: ClassVar[str] = "application/vnd.sealroom.recipe.v1+json"
 
@@ -43,11 +76,14 @@ class Recipe(SignedDocument):
     analyst: Name
     created: Timestamp
     slots: Annotated[tuple[Name, ...], Field(min_length=1, max_length=50)]
+    mappings: Annotated[Mappings, Field(default_factory=dict)]
     parameters: Annotated[dict[Name, Parameter], Field(max_length=50)]
     outputs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=50)]
 
     @model_validator(mode="after")
     def _nothing_twice(self) -> Self:
+        if set(self.mappings) - set(self.slots):
+            raise ValueError("mappings are of the recipe's slots")
         if len(set(self.slots)) != len(self.slots) or len(set(self.outputs)) != len(self.outputs):
             raise ValueError("slots and outputs are unique")
         return self

@@ -12,14 +12,16 @@
 All numbers are little-endian. Offsets count from the start of the data, sizes are without padding; both must be exactly
 those that follow from the schema and the number of rows. Columns are fixed-width:
 
-========  =====  ================================================  ==========
-kind      bytes  value                                             missing
-========  =====  ================================================  ==========
-subject   16     keyed pseudonym                                   never
-integer   8      int64, below 2^53 in absolute value               INT64_MIN
-decimal   8      int64, the value times 10^scale, below 2^53       INT64_MIN
-category  4      int32, index of the level in the schema           -1
-========  =====  ================================================  ==========
+========  ======  ================================================  ==========
+kind      bytes   value                                             missing
+========  ======  ================================================  ==========
+subject   16      keyed pseudonym                                   never
+integer   8       int64, below 2^53 in absolute value               INT64_MIN
+decimal   8       int64, the value times 10^scale, below 2^53       INT64_MIN
+category  4       int32, index of the level in the schema           -1
+bits      w / 8   w bits, the lowest of each byte first             never
+digest    16      head of a SHA-256                                 never
+========  ======  ================================================  ==========
 """
 
 from protocol.layout.checks import MISSING_CATEGORY, MISSING_NUMBER

@@ -11,9 +11,18 @@ from numpy.typing import NDArray
 from protocol.canonical import MAX_INTEGER
 from protocol.documents.dataset import Column
 from protocol.errors import DocumentError
-from protocol.layout.form import WIDTHS
+from protocol.layout.form import width_of
 
-__all__ = ["DTYPES", "MISSING_CATEGORY", "MISSING_NUMBER", "Values", "check_column", "decimal_values", "require_shape"]
+__all__ = [
+    "DTYPES",
+    "MISSING_CATEGORY",
+    "MISSING_NUMBER",
+    "ROW_KINDS",
+    "Values",
+    "check_column",
+    "decimal_values",
+    "require_shape",
+]
 
 Values = NDArray[Any]
 MISSING_NUMBER: Final = -(2**63)
@@ -23,13 +32,17 @@ DTYPES: Final[dict[str, np.dtype[Any]]] = {
     "integer": np.dtype("<i8"),
     "decimal": np.dtype("<i8"),
     "category": np.dtype("<i4"),
+    "bits": np.dtype("u1"),
+    "digest": np.dtype("u1"),
 }
-"""Little-endian on any machine. A subject is a row of 16 bytes."""
+"""Little-endian on any machine. A subject and a digest are rows of 16 bytes, bits rows of bytes, lowest bit first."""
+ROW_KINDS: Final = frozenset({"subject", "bits", "digest"})
+"""Kinds of which one value is a row of bytes."""
 
 
 def require_shape(column: Column, values: Values, rows: int) -> None:
     """Raise ``DocumentError`` with ``COLUMN_TYPE`` unless type and shape are those of the layout."""
-    wanted = (rows, WIDTHS["subject"]) if column.kind == "subject" else (rows,)
+    wanted = (rows, width_of(column)) if column.kind in ROW_KINDS else (rows,)
     if values.dtype.newbyteorder("<") != DTYPES[column.kind] or values.shape != wanted:
         raise DocumentError(
             "COLUMN_TYPE",
@@ -49,7 +62,7 @@ def check_column(column: Column, values: Values) -> None:
         _check_subjects(column, values)
     elif column.kind == "category":
         _check_values(column, values, 0, len(column.levels) - 1, MISSING_CATEGORY, "CATEGORY_CODE")
-    else:
+    elif column.kind not in ROW_KINDS:
         _check_values(column, values, *_bounds(column), MISSING_NUMBER, "VALUE_RANGE")
 
 

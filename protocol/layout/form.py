@@ -1,37 +1,56 @@
 """Where everything lies in a table: the header, and the offsets that follow from schema and rows."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from protocol.canonical import canonical_bytes
-from protocol.documents.dataset import TableSchema
+from protocol.documents.dataset import Column, ColumnKind, TableSchema
 from protocol.dsse import load_document
 from protocol.errors import DocumentError
 from protocol.layout.subjects import SUBJECT_SIZE
 from protocol.types import Count, Document, Name
 
-__all__ = ["WIDTHS", "ColumnPlace", "TableHeader", "data_start", "encode_header", "read_header", "table_size"]
+__all__ = [
+    "DIGEST_SIZE",
+    "ColumnPlace",
+    "TableHeader",
+    "data_start",
+    "encode_header",
+    "read_header",
+    "table_size",
+    "width_of",
+]
 
 MAGIC: Final = b"sealtabl"
 VERSION: Final = 1
 PREFIX_SIZE: Final = 16
 MAX_HEADER: Final = 2**20
 """Bytes. A schema of 2,000 columns with names of 64 characters stays below a third of it."""
-MAX_ROWS: Final = 2**38
-"""So many rows of 2,000 columns still have offsets below 2^53."""
+MAX_ROWS: Final = 2**32
+"""So many rows of 2,000 columns of 512 bytes still have offsets below 2^53."""
 ALIGNMENT: Final = 8
 
-Kind = Literal["subject", "integer", "decimal", "category"]
-WIDTHS: Final[dict[Kind, int]] = {"subject": SUBJECT_SIZE, "integer": 8, "decimal": 8, "category": 4}
-"""Bytes of one value."""
+DIGEST_SIZE: Final = 16
+_WIDTHS: Final[dict[ColumnKind, int]] = {
+    "subject": SUBJECT_SIZE,
+    "integer": 8,
+    "decimal": 8,
+    "category": 4,
+    "digest": DIGEST_SIZE,
+}
+
+
+def width_of(column: Column) -> int:
+    """Return the bytes of one value."""
+    return column.width // 8 if column.kind == "bits" else _WIDTHS[column.kind]
 
 
 class ColumnPlace(Document):
     """Where one column lies: bytes from the start of the data, bytes without padding."""
 
     name: Name
-    kind: Kind
+    kind: ColumnKind
     offset: Count
     size: Count
 
@@ -62,7 +81,7 @@ def header_for(schema: TableSchema, rows: int) -> TableHeader:
         raise DocumentError("ROW_LIMIT", f"A table of {rows} rows has no canonical header; {MAX_ROWS} are the most.")
     places, offset = [], 0
     for column in schema.columns:
-        size = rows * WIDTHS[column.kind]
+        size = rows * width_of(column)
         places.append(ColumnPlace(name=column.name, kind=column.kind, offset=offset, size=size))
         offset = aligned(offset + size)
     return TableHeader(rows=rows, columns=tuple(places))

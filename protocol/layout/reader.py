@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from protocol.documents.dataset import Column, TableSchema
 from protocol.errors import DocumentError
-from protocol.layout.checks import DTYPES, Values, check_column, decimal_values
-from protocol.layout.form import WIDTHS, aligned, data_start, read_header
+from protocol.layout.checks import DTYPES, ROW_KINDS, Values, check_column, decimal_values
+from protocol.layout.form import aligned, data_start, read_header, width_of
 
 __all__ = ["Table", "TableReader"]
 
@@ -20,7 +20,8 @@ class Table:
     """A table whose every value was checked.
 
     ``columns`` holds read-only arrays over the bytes that were read, by name, in the order of the schema: int64 of
-    shape (rows,) for numbers, int32 of shape (rows,) for categories, uint8 of shape (rows, 16) for the subject.
+    shape (rows,) for numbers, int32 of shape (rows,) for categories, uint8 of shape (rows, 16) for the subject and for
+    digests, of shape (rows, width / 8) for bits.
     """
 
     schema: TableSchema
@@ -73,8 +74,8 @@ class TableReader:
             if any(body[end : aligned(end)]):
                 raise DocumentError("TABLE_PADDING", f"The bytes after column {column.name} are not zero.")
             values = np.frombuffer(body[place.offset : end], dtype=DTYPES[column.kind])
-            if column.kind == "subject":
-                values = values.reshape(header.rows, WIDTHS["subject"])
+            if column.kind in ROW_KINDS:
+                values = values.reshape(header.rows, width_of(column))
             check_column(column, values)
             columns[column.name] = values
         return Table(schema, header.rows, columns)

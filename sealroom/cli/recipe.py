@@ -24,12 +24,16 @@ SlotDatasets = Annotated[
 def list_analyses(*, as_json: AsJson = False) -> None:
     """List the analyses that the installed enclave program offers."""
     from sealroom.local_enclave import describe_analyses
+    from sealroom.recipes import output_names
 
     found = describe_analyses()
     if as_json:
         print_json(found)
     else:
-        rows = [(a["name"], a["profile"], " ".join(o["name"] for o in a["outputs"]), a["title"]) for a in found]
+        rows = [
+            (a["name"], a["profile"], " ".join(" ".join(output_names(o, ["SLOT"])) for o in a["outputs"]), a["title"])
+            for a in found
+        ]
         print_rows(("analysis", "profile", "outputs", "title"), rows)
 
 
@@ -78,27 +82,40 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Find everything that can be decided from the datasets' signed schemas, before anybody signs anything."""
+    from sealroom.labels import shortened
     from sealroom.recipes import check_recipe, load_recipe
 
     draft = load_recipe(recipe)
     with open_client(home, passphrase_file, as_member) as client:
         manifests = client.datasets_for(dataset)
-    planned = check_recipe(draft, {slot: manifest.document.table for slot, manifest in manifests.items()})
+        names = {root: institution.document.short for root, institution in client.institutions().items()}
+    owners = {slot: names[manifest.document.owner] for slot, manifest in manifests.items()}
+    planned = check_recipe(draft, {slot: manifest.document.described for slot, manifest in manifests.items()})
     if as_json:
-        print_json(planned.model_dump(mode="json"))
+        alone = [{"about_alone": output.only(owners)} for output in planned.outputs]
+        answer = planned.model_dump(mode="json")
+        print_json(answer | {"outputs": [o | who for o, who in zip(answer["outputs"], alone, strict=True)]})
     else:
-        print_rows(("output", "type", "labels"), [(o.output, o.type, "; ".join(o.labels)) for o in planned.outputs])
+        rows = [(o.output, o.type, o.only(owners) or "any", shortened(o.labels, o.type)) for o in planned.outputs]
+        print_rows(("output", "type", "may go to", "about"), rows)
         say(f"The recipe fits. It runs in the enclave program {planned.profile}.")
 
 
 def _words(found: dict[str, Any]) -> list[str]:
+    from sealroom.recipes import kind_words, output_names
+
     lines = [
         f"{found['title']} ({found['name']}), enclave program {found['profile']}",
         found["estimand"],
         "",
         "Outputs",
     ]
-    lines += [f"  {o['name']} ({o['type']}): {o['description']} It reveals: {o['reveals']}" for o in found["outputs"]]
+    for output in found["outputs"]:
+        (name,) = output_names(output, ["SLOT"])
+        kind = output["type"] + (", one for each slot, for its owner alone" if output["per_slot"] else "")
+        lines.append(f"  {name} ({kind}): {output['description']} It reveals: {output['reveals']}")
     lines += ["", "Parameters"]
-    lines += [f"  {p['name']} ({p['kind']}): {p['description']}" for p in found["parameters"]]
+    for parameter in found["parameters"]:
+        kind = kind_words(parameter) + ("" if parameter["needed_by"] else ", may be left out")
+        lines.append(f"  {parameter['name']} ({kind}): {parameter['description']}")
     return [*lines, "", f"Compared with: {found['outside_answer']}", *(f"  {text}" for text in found["references"])]

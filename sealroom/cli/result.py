@@ -68,13 +68,17 @@ def fetch(
     "open",
     epilog=examples(
         "result open results/0123456789abcdef0123456789abcdef.sealroom --out opened",
-        "result open lung.sealroom --trust trust.toml --out opened --as ada --json",
+        "result open scan.sealroom --variants variants.tsv --trust trust.toml --out opened --as ada --json",
     ),
 )
 def open_result(
     *,
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The result bundle, NAME.sealroom.")],
     out: OutFolder = Path(),
+    variants: Annotated[
+        Path | None,
+        typer.Option(metavar="CATALOGUE", help="The study's catalogue of variants: hits get position and alleles."),
+    ] = None,
     trust: OwnTrust = None,
     member: AsMember = None,
     home: HomeOption = None,
@@ -87,15 +91,17 @@ def open_result(
     """
     from sealroom.report import render_report
     from sealroom.result import open_outputs, outputs_to_bytes
+    from sealroom.variants import read_variants
     from sealroom.verification import verify_bundle
 
     place = open_home(home)
     verified = verify_bundle(read_bounded(bundle, MAX_BUNDLE), _pins(place, trust), now=datetime.now(UTC))
     actor = place.member("analyst", member)
     opened = open_outputs(verified, open_keystore(place, passphrase_file).recipient(f"{actor.id}.recipient"))
+    known = {} if variants is None else read_variants(variants, verified, opened)
     files = {
-        out / "outputs.json": outputs_to_bytes(verified, opened),
-        out / "report.html": render_report(verified, opened).encode("utf-8"),
+        out / "outputs.json": outputs_to_bytes(verified, opened, known),
+        out / "report.html": render_report(verified, opened, known).encode("utf-8"),
     }
     _write(files)
     if as_json:
@@ -108,7 +114,8 @@ def open_result(
 
     for agreed in verified.study.contract.document.outputs:
         if agreed.output in opened:
-            print_text(f"\n{agreed.output}\n{text_frame_of(opened[agreed.output], agreed).to_string(index=False)}")
+            frame = text_frame_of(opened[agreed.output], agreed, known)
+            print_text(f"\n{agreed.output}\n{frame.to_string(index=False)}")
     say("\nWritten: " + ", ".join(map(str, files)))
 
 

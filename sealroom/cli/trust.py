@@ -70,7 +70,7 @@ def add_hardware_root(
 )
 def add_measurement(
     *,
-    profile: Annotated[str, typer.Argument(help="Enclave profile: clinical.")],
+    profile: Annotated[str, typer.Argument(help="Enclave profile: clinical, discovery or genomics.")],
     measurement: Annotated[str | None, typer.Argument(help="64 hex digits.")] = None,
     local: Annotated[bool, typer.Option("--local", help="Measure the enclave that is installed here.")] = False,
     compared: Compared = False,

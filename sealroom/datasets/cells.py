@@ -1,4 +1,4 @@
-"""From the text of a cell to the whole number that the canonical layout holds: exact, no floats on the way."""
+"""From the text of a cell to what the canonical layout holds, a whole number or bytes: exact, no floats on the way."""
 
 import re
 import unicodedata
@@ -8,13 +8,15 @@ from typing import Final
 
 from protocol.canonical import MAX_INTEGER
 from protocol.documents.dataset import Column
+from protocol.layout.form import width_of
 
-__all__ = ["MISSING", "Wrong", "subject_text", "whole_number_of"]
+__all__ = ["MISSING", "Wrong", "bytes_of", "subject_text", "whole_number_of"]
 
 MISSING: Final = None
 SHOWN_CODES: Final = 10
 _NUMBER = re.compile(r"[+-]?\d{1,18}(?:\.(\d{1,18}))?", re.ASCII)
 _NUMBER_AND_MORE = re.compile(r"[+-]?\d+(?:[.,]\d+)?\s*[^\s\d.,eE+-].*", re.ASCII)
+_HEX = re.compile(r"[0-9A-Fa-f]+", re.ASCII)
 _COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
 
 
@@ -40,6 +42,22 @@ def whole_number_of(column: Column, text: str) -> int | Wrong | None:
                 return index
         return Wrong("VALUE_CODE", "a code that the schema does not list", f"one of {_codes(column)}")
     return _number(column, text)
+
+
+def bytes_of(column: Column, text: str) -> bytes | Wrong:
+    """Return the bytes that stand for a cell of bits or of a digest: two hex digits a byte.
+
+    Bits are spelt as in chemfp's FPS format: the first byte first, and the first bit is the lowest of its byte.
+    """
+    text = text.strip()
+    digits = 2 * width_of(column)
+    if not text:
+        return Wrong("VALUE_MISSING", "a missing value", f"{digits} hex digits; a {column.kind} may not be missing")
+    if not _HEX.fullmatch(text):
+        return Wrong("VALUE_HEX", "something that is no hex text", f"{digits} digits, 0-9 and a-f")
+    if len(text) != digits:
+        return Wrong("VALUE_LENGTH", f"{len(text)} hex digits", f"{digits}")
+    return bytes.fromhex(text)
 
 
 def subject_text(text: str) -> str | Wrong:

@@ -13,8 +13,9 @@ from protocol.documents.dataset import TableSchema
 from protocol.errors import StorageError
 from sealroom.datasets.convert import Converter
 from sealroom.datasets.findings import Finding, Findings
-from sealroom.datasets.rows import CsvSource, open_csv
+from sealroom.datasets.rows import open_csv
 from sealroom.datasets.schema import OwnerSchema
+from sealroom.datasets.sources import rows_of
 from sealroom.datasets.spool import Spool
 
 __all__ = ["Checked", "check_file", "read_into"]
@@ -35,7 +36,9 @@ class Checked:
 
 
 def check_file(path: Path, schema: OwnerSchema, progress: Callable[[int], None]) -> Checked:
-    """Check a CSV file; ``progress`` is told of characters.
+    """Check a CSV or SD file; ``progress`` is told of characters.
+
+    Molecules are also compared with the PAINS filter.
 
     Raises
     ------
@@ -43,20 +46,29 @@ def check_file(path: Path, schema: OwnerSchema, progress: Callable[[int], None])
         With everything that is wrong, the first 20 findings in full.
     StorageError
         ``FILE_MISSING``.
+    DocumentError
+        As ``sources.rows_of`` raises it for molecules.
     """
     if not path.is_file():
         raise StorageError("FILE_MISSING", f"There is no file {path}.")
     # The pseudonyms of a check are made with a secret of the moment, and forgotten with it.
     with open_csv(path) as text, Spool(schema.table, Path(tempfile.gettempdir())) as spool:
-        return read_into(spool, text, path.name, schema, os.urandom(32), progress)
+        return read_into(spool, text, path.name, schema, os.urandom(32), progress, alerts=True)
 
 
 def read_into(
-    spool: Spool, text: TextIO, name: str, schema: OwnerSchema, secret: bytes, progress: Callable[[int], None]
+    spool: Spool,
+    text: TextIO,
+    name: str,
+    schema: OwnerSchema,
+    secret: bytes,
+    progress: Callable[[int], None],
+    *,
+    alerts: bool = False,
 ) -> Checked:
-    """Check a CSV text and put its columns into a spool; raises ``CheckError`` unless all is right."""
+    """Check the text of a file and put its columns into a spool; raises ``CheckError`` unless all is right."""
     findings = Findings()
-    source = CsvSource(text, name, schema, findings)
+    source = rows_of(text, name, schema, findings, alerts=alerts)
     converter = Converter(schema.table, name, secret, findings)
     told = 0
     for block in source.blocks():
@@ -66,7 +78,7 @@ def read_into(
     if not source.skipped:  # the spool's rows are the file's rows
         _check_subjects(spool, schema.table, name, findings)
     findings.require_none()
-    return Checked(spool.rows, tuple(_warnings(schema.table, converter, spool.rows)))
+    return Checked(spool.rows, (*_warnings(schema.table, converter, spool.rows), *source.notes()))
 
 
 def _check_subjects(spool: Spool, table: TableSchema, name: str, findings: Findings) -> None:

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from protocol.documents.dataset import Column, TableSchema
-from protocol.layout import MISSING_CATEGORY, MISSING_NUMBER, SUBJECT_SIZE, subject_pseudonym
-from protocol.layout.checks import DTYPES, Values
-from sealroom.datasets.cells import Wrong, subject_text, whole_number_of
+from protocol.layout import MISSING_CATEGORY, MISSING_NUMBER, subject_pseudonym
+from protocol.layout.checks import DTYPES, ROW_KINDS, Values
+from protocol.layout.form import width_of
+from sealroom.datasets.cells import Wrong, bytes_of, subject_text, whole_number_of
 from sealroom.datasets.findings import Finding, Findings
 from sealroom.datasets.rows import Block
 
@@ -36,7 +37,9 @@ class Converter:
     def convert(self, block: Block) -> list[Values]:
         """Return one array for each column of the schema, in its order, with the types that the layout has."""
         return [
-            self._subjects(column, block, index) if column.kind == "subject" else self._values(column, block, index)
+            self._rows_of_bytes(column, block, index)
+            if column.kind in ROW_KINDS
+            else self._values(column, block, index)
             for index, column in enumerate(self._table.columns)
         ]
 
@@ -67,16 +70,20 @@ class Converter:
                 numbers[code] = found
         return numbers[codes]
 
-    def _subjects(self, column: Column, block: Block, index: int) -> Values:
-        pseudonyms = bytearray()
+    def _rows_of_bytes(self, column: Column, block: Block, index: int) -> Values:
+        width = width_of(column)
+        values = bytearray()
         for place, row in enumerate(block.cells):
-            identifier = subject_text(row[index])
-            if isinstance(identifier, Wrong):
-                self._note(column, block, [place], identifier, row[index])
-                pseudonyms += bytes(SUBJECT_SIZE)
-            else:
-                pseudonyms += subject_pseudonym(self._secret, identifier)
-        return np.frombuffer(bytes(pseudonyms), dtype=np.uint8).reshape(-1, SUBJECT_SIZE)
+            found = self._pseudonym(row[index]) if column.kind == "subject" else bytes_of(column, row[index])
+            if isinstance(found, Wrong):
+                self._note(column, block, [place], found, row[index])
+                found = bytes(width)
+            values += found
+        return np.frombuffer(bytes(values), dtype=np.uint8).reshape(-1, width)
+
+    def _pseudonym(self, text: str) -> bytes | Wrong:
+        identifier = subject_text(text)
+        return identifier if isinstance(identifier, Wrong) else subject_pseudonym(self._secret, identifier)
 
     def _note(self, column: Column, block: Block, places: Sequence[int], wrong: Wrong, text: str) -> None:
         for place in places:

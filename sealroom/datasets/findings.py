@@ -45,6 +45,8 @@ class Finding:
         place = [self.file]
         if self.row is not None:
             place.append(f"row {self.row}" + (f" (line {self.line})" if self.line is not None else ""))
+        elif self.line is not None:
+            place.append(f"line {self.line}")
         if self.column is not None:
             place.append(f"column {self.column}")
         shown = ""

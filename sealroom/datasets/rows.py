@@ -1,22 +1,25 @@
 """Reading CSV in blocks of rows, strictly, with the line of each row.
 
 The reader is the standard library's in strict mode: unlike faster ones it fills no short rows and shifts no long ones.
-Memory is bounded by ``CELLS``, however long the file is.
+Memory is bounded by ``CELLS`` and ``CHARACTERS``, however long the file and its lines are.
 """
 
 import csv
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from sealroom.datasets.findings import Finding, Findings
 from sealroom.datasets.schema import OwnerSchema
 
-__all__ = ["CELLS", "Block", "CsvSource", "open_csv"]
+__all__ = ["CELLS", "CHARACTERS", "Block", "Blocks", "CsvSource", "RowSource", "lines_of", "open_csv"]
 
 CELLS = 100_000
 """Cells held at a time."""
+CHARACTERS = 2**24
+"""Characters held at a time; a line that has more is not read."""
 MAX_BLOCK_ROWS = 20_000
 
 
@@ -29,9 +32,63 @@ class Block:
     cells: list[list[str]]
 
 
+class RowSource(Protocol):
+    """One pass over a file."""
+
+    @property
+    def rows(self) -> int:
+        """Rows read so far."""
+
+    @property
+    def skipped(self) -> int:
+        """Rows left out so far."""
+
+    @property
+    def characters(self) -> int:
+        """Characters read so far."""
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the rows that can be read; what is wrong with others is noted."""
+
+    def notes(self) -> list[str]:
+        """Return, after the last block, what the owner should think about."""
+
+
+class Blocks:
+    """Gathers rows into blocks of a bounded size."""
+
+    def __init__(self, columns: int) -> None:
+        self._most = max(1, min(MAX_BLOCK_ROWS, CELLS // columns))
+        self._characters = 0
+        self._block = Block([], [], [])
+
+    def add(self, row: int, line: int, cells: list[str]) -> Iterator[Block]:
+        """Put a row into the block, and yield the block where it is full."""
+        self._block.rows.append(row)
+        self._block.lines.append(line)
+        self._block.cells.append(cells)
+        self._characters += sum(map(len, cells))
+        if len(self._block.cells) == self._most or self._characters > CHARACTERS:
+            yield from self.rest()
+
+    def rest(self) -> Iterator[Block]:
+        """Yield what has not been yielded yet, if there is any."""
+        block, self._block, self._characters = self._block, Block([], [], []), 0
+        if block.cells:
+            yield block
+
+
 def open_csv(path: Path) -> TextIO:
     """Open a CSV file as text: UTF-8, with or without a byte order mark."""
     return path.open(encoding="utf-8-sig", newline="")
+
+
+def lines_of(text: TextIO) -> Iterator[str]:
+    """Yield the lines of a text; raise ``csv.Error`` for one that is too long to be held."""
+    while line := text.readline(CHARACTERS + 1):
+        if len(line) > CHARACTERS:
+            raise csv.Error("a line that is too long")
+        yield line
 
 
 class CsvSource:
@@ -41,34 +98,35 @@ class CsvSource:
     length is left out of the blocks.
     """
 
-    def __init__(self, text: TextIO, name: str, schema: OwnerSchema, findings: Findings) -> None:
-        self._reader = csv.reader(text, strict=True)
+    def __init__(
+        self, text: TextIO, name: str, schema: OwnerSchema, findings: Findings, sought: Sequence[str] | None = None
+    ) -> None:
+        self._reader = csv.reader(lines_of(text), strict=True)
         self._name = name
-        self._schema = schema
+        columns = (schema.headings[column.name] for column in schema.table.columns)
+        self._sought = tuple(columns if sought is None else sought)
+        self._known = schema.left_out.union(self._sought)
         self._findings = findings
         self.rows = 0
         self.skipped = 0
         self.characters = 0
 
     def blocks(self) -> Iterator[Block]:
-        """Yield the data rows; the columns of each block stand in the order of the schema."""
+        """Yield the data rows; the cells of each stand in the order of the headings that are sought."""
         order = self._heading_order()
         if order is None:
             return
-        names = len(self._schema.table.columns)
-        size = max(1, min(MAX_BLOCK_ROWS, CELLS // names))
-        block = Block([], [], [])
-        for line, row in self._rows(len(order)):
-            block.rows.append(self.rows)
-            block.lines.append(line)
-            block.cells.append([row[index] for index in order])
-            if len(block.cells) == size:
-                yield block
-                block = Block([], [], [])
-        if block.cells:
-            yield block
+        places, width = order
+        blocks = Blocks(len(places))
+        for line, row in self._rows(width):
+            yield from blocks.add(self.rows, line, [row[place] for place in places])
+        yield from blocks.rest()
         if not self.rows and not self._findings.count:
             self._note("FILE_EMPTY", "no data rows", "at least one")
+
+    def notes(self) -> list[str]:
+        """Return nothing: a CSV file that can be read gives no reason to think."""
+        return []
 
     def _rows(self, width: int) -> Iterator[tuple[int, list[str]]]:
         while True:
@@ -93,29 +151,28 @@ class CsvSource:
                 continue
             yield line, row
 
-    def _heading_order(self) -> list[int] | None:
+    def _heading_order(self) -> tuple[list[int], int] | None:
+        """Return where the cells that are sought stand in a row, and how long a row is."""
         first = next(iter(self._rows_of_headings()), None)
         if first is None:
             if not self._findings.count:
                 self._note("FILE_EMPTY", "an empty file", "a line of headings and rows of data")
             return None
         headings = [heading.strip() for heading in first]
-        wanted = {heading: name for name, heading in self._schema.headings.items()}
         before = self._findings.count
-        for heading in dict.fromkeys(headings):
-            if headings.count(heading) > 1:
+        for heading, times in Counter(headings).items():
+            if times > 1:
                 self._note_column("SCHEMA_COLUMN_TWICE", heading, "a heading twice", "each once")
-            if heading not in wanted:
+            if heading not in self._known:
                 self._note_column(
                     "SCHEMA_COLUMN_UNKNOWN", heading, "a column that the schema does not have", "none such"
                 )
-        for heading in wanted:
+        for heading in dict.fromkeys(self._sought):
             if heading not in headings:
                 self._note_column("SCHEMA_COLUMN_ABSENT", heading, "no such column", "every column of the schema")
         if self._findings.count > before:
             return None
-        place = {wanted[heading]: index for index, heading in enumerate(headings)}
-        return [place[column.name] for column in self._schema.table.columns]
+        return [headings.index(heading) for heading in self._sought], len(headings)
 
     def _rows_of_headings(self) -> Iterator[list[str]]:
         try:

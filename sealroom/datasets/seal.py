@@ -1,32 +1,44 @@
-"""Sealing: from an owner's CSV to a signed dataset manifest, a sealed file and a capsule."""
+"""Sealing: from an owner's CSV, and genotypes where there are any, to a signed manifest, sealed files and a capsule."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
+import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from numpy.typing import NDArray
 
 from protocol import hpke
 from protocol.commitment import commit_key
-from protocol.container import Sealed, SealingWriter, generate_data_key
-from protocol.documents.dataset import CustodianKeys, DatasetManifest, DatasetPolicy, Lineage, TableSchema
+from protocol.container import SealingWriter, generate_data_key
+from protocol.documents.dataset import (
+    GENOTYPES,
+    TABLE,
+    CustodianKeys,
+    DatasetManifest,
+    DatasetPolicy,
+    GenotypeSchema,
+    Lineage,
+    SealedFile,
+    TableSchema,
+)
 from protocol.dsse import Verified, sign
 from protocol.layout.checks import check_column
 from protocol.layout.form import aligned, encode_header, header_for
 from protocol.types import decode_base64
 from sealroom.datasets.check import Checked, read_into
+from sealroom.datasets.genotypes.bed import BED_HEAD
+from sealroom.datasets.genotypes.cohort import GenotypeCohort, GenotypeFiles
+from sealroom.datasets.genotypes.matching import rows_of_samples
 from sealroom.datasets.package import Package
 from sealroom.datasets.schema import OwnerSchema
+from sealroom.datasets.sources import converter_of
 from sealroom.datasets.spool import Spool
-from sealroom.files import private_folder, write_private
+from sealroom.files import appearing, private_folder, write_private
 from sealroom.times import now
 from sealroom.typed import typed
 
-__all__ = ["FILE_NAME", "SealOrder", "seal_dataset"]
-
-FILE_NAME = "table"
+__all__ = ["SealOrder", "seal_dataset", "write_spooled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,62 +55,98 @@ class SealOrder:
     custodian: CustodianKeys
     lineage: Lineage
     secret: bytes
+    genotypes: GenotypeFiles | None = None
+    assembly: str = ""
 
 
 def seal_dataset(
     text: TextIO, name: str, order: SealOrder, package: Package, progress: Callable[[int], None]
 ) -> tuple[Verified[DatasetManifest], Checked]:
-    """Check, convert and seal a CSV text into a package; ``progress`` is told of characters.
+    """Check, convert and seal a CSV text into a package; ``progress`` is told of characters and of genotypes' bytes.
 
-    The sealed file appears under its name only when it is whole; the manifest, last of all, makes the package valid.
+    Sealed files appear under their names only when they are whole; the manifest, last of all, makes the package valid.
 
     Raises
     ------
     CheckError
-        The rows do not match the schema; nothing was sealed.
+        The rows do not match the schema, or the genotypes not the rows; nothing was sealed.
     """
     private_folder(package.folder)
     data_key = generate_data_key()
     with Spool(order.schema.table, package.folder) as spool:
         checked = read_into(spool, text, name, order.schema, order.secret, progress)
-        sealed = _write_sealed(spool, order.schema.table, data_key, package.sealed)
-    manifest = sign(_manifest(order, checked.rows, sealed, data_key), order.steward_key)
+        if order.genotypes is None:
+            with appearing(package.sealed) as sink:
+                files = (_seal_table(spool, order.schema.table, data_key, sink),)
+            found = _Contents(checked.rows, files, converter_of(name, order.schema))
+        else:
+            with GenotypeCohort(order.genotypes, package.folder, progress) as cohort:
+                found = _seal_with_genotypes(spool, name, cohort, order, package, data_key)
+                checked = Checked(checked.rows, (*checked.warnings, *cohort.notes()))
+    manifest = sign(_manifest(order, found, data_key), order.steward_key)
     info = hpke.capsule_info(manifest.name, order.owner, order.custodian.signing)
     write_private(package.capsule, hpke.seal(data_key, decode_base64(order.custodian.encryption), info=info))
     write_private(package.manifest, manifest.envelope.to_bytes())
     return manifest, checked
 
 
-def write_spooled(spool: Spool, table: TableSchema, sink: SealingWriter) -> None:
-    """Write the canonical layout from a spool: the bytes of ``protocol.layout.write_table``, a block at a time."""
+def write_spooled(
+    spool: Spool, table: TableSchema, sink: SealingWriter, order: NDArray[np.int64] | None = None
+) -> None:
+    """Write the canonical layout from a spool: the bytes of ``protocol.layout.write_table``, a block at a time.
+
+    ``order`` has the spool's rows in the order to write, where that is another; then a whole column is in memory.
+    """
     header = header_for(table, spool.rows)
     sink.write(encode_header(header))
     for index, (column, place) in enumerate(zip(table.columns, header.columns, strict=True)):
-        for values in spool.column(index):
+        for values in spool.column(index) if order is None else spool.ordered(index, order):
             if column.kind != "subject":  # whether subjects are distinct is no matter of one block; it was checked
                 check_column(column, values)
             sink.write(values.reshape(-1).view("u1").data)
         sink.write(bytes(aligned(place.size) - place.size))
 
 
-def _write_sealed(spool: Spool, table: TableSchema, data_key: bytes, path: Path) -> Sealed:
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.unlink(missing_ok=True)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as sink:
-            writer = SealingWriter(sink, data_key)
-            write_spooled(spool, table, writer)
-            sealed = writer.finish()
-            sink.flush()
-            os.fsync(sink.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return sealed
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """What was sealed, as the manifest says it."""
+
+    rows: int
+    files: tuple[SealedFile, ...]
+    converter: str
+    genotypes: GenotypeSchema | None = None
 
 
-def _manifest(order: SealOrder, rows: int, sealed: Sealed, data_key: bytes) -> DatasetManifest:
+def _seal_table(
+    spool: Spool, table: TableSchema, data_key: bytes, sink: BinaryIO, order: NDArray[np.int64] | None = None
+) -> SealedFile:
+    writer = SealingWriter(sink, data_key)
+    write_spooled(spool, table, writer, order)
+    return writer.finish().sealed_file(TABLE)
+
+
+def _seal_with_genotypes(
+    spool: Spool, name: str, cohort: GenotypeCohort, order: SealOrder, package: Package, data_key: bytes
+) -> _Contents:
+    """Seal genotypes and, in the order of their samples, the table; all files appear, or none."""
+    table, samples = order.schema.table, cohort.source.samples
+    rows = rows_of_samples(spool, table, name, order.secret, samples)
+    with (
+        appearing(package.catalogue) as catalogue,
+        appearing(package.file(GENOTYPES)) as calls,
+        appearing(package.sealed) as sink,
+    ):
+        writer = SealingWriter(calls, data_key)
+        writer.write(BED_HEAD)
+        for block in cohort.blocks():
+            catalogue.writelines(variant.line().encode() for variant in block.variants)
+            writer.write(np.ascontiguousarray(block.calls).reshape(-1).data)
+        files = (_seal_table(spool, table, data_key, sink, rows), writer.finish().sealed_file(GENOTYPES))
+    converter = f"{converter_of(name, order.schema)}, {cohort.source.converter}"
+    return _Contents(spool.rows, files, converter, cohort.described(order.assembly))
+
+
+def _manifest(order: SealOrder, found: _Contents, data_key: bytes) -> DatasetManifest:
     from importlib.metadata import version
 
     fields = {
@@ -108,12 +156,13 @@ def _manifest(order: SealOrder, rows: int, sealed: Sealed, data_key: bytes) -> D
         "steward": order.steward,
         "created": now(),
         "lineage": order.lineage.model_dump(mode="json"),
-        "rows": rows,
+        "rows": found.rows,
         "table": order.schema.table.model_dump(mode="json"),
-        "files": [sealed.sealed_file(FILE_NAME).model_dump(mode="json")],
+        "genotypes": None if found.genotypes is None else found.genotypes.model_dump(mode="json"),
+        "files": [file.model_dump(mode="json") for file in found.files],
         "commitment": commit_key(data_key).model_dump(mode="json"),
         "custodian": order.custodian.model_dump(mode="json"),
-        "converter": f"sealroom {version('sealroom')}, csv",
+        "converter": f"sealroom {version('sealroom')}, {found.converter}",
         "policy": order.terms.model_dump(mode="json"),
     }
     return typed(DatasetManifest, fields, where=f"dataset {order.short}")

@@ -1,4 +1,4 @@
-"""Opening an owner's file as text: plain CSV, or CSV that a stock Crypt4GH tool encrypted."""
+"""Opening an owner's file as text, plain or encrypted by a stock Crypt4GH tool, and reading it in blocks of rows."""
 
 import io
 from collections.abc import Iterator
@@ -10,9 +10,11 @@ from typing_extensions import Buffer
 
 from protocol.container import open_stock
 from protocol.errors import StorageError
-from sealroom.datasets.rows import open_csv
+from sealroom.datasets.findings import Findings
+from sealroom.datasets.rows import CsvSource, RowSource, open_csv
+from sealroom.datasets.schema import OwnerSchema
 
-__all__ = ["open_source"]
+__all__ = ["converter_of", "open_source", "rows_of"]
 
 
 @contextmanager
@@ -33,6 +35,36 @@ def open_source(path: Path, crypt4gh_key: Path | None = None, passphrase_file: P
     key = read_private_key(crypt4gh_key, passphrase_file)
     with path.open("rb") as sealed, _Segments(open_stock(sealed, key)) as plain:
         yield io.TextIOWrapper(io.BufferedReader(plain), encoding="utf-8-sig", newline="")
+
+
+def rows_of(text: TextIO, name: str, schema: OwnerSchema, findings: Findings, *, alerts: bool = False) -> RowSource:
+    """Return the rows of a CSV or SD file, with the columns that are computed from molecules where there are any.
+
+    ``alerts`` asks for notes on compounds that tend to interfere with assays; that takes longer than all the rest.
+
+    Raises
+    ------
+    DocumentError
+        ``MOLECULE_COLUMN``, ``MOLECULE_SOURCE``, ``CHEMISTRY_ABSENT``.
+    """
+    from sealroom.datasets.molecules.columns import is_sdf, plan_for
+    from sealroom.datasets.molecules.sdf import SdfSource
+    from sealroom.datasets.molecules.source import MoleculeSource
+
+    plan = plan_for(schema, name)
+    if plan is None:
+        return CsvSource(text, name, schema, findings)
+    inner = (SdfSource if is_sdf(name) else CsvSource)(text, name, schema, findings, plan.sought)
+    return MoleculeSource(inner, plan, name, findings, alerts=alerts)
+
+
+def converter_of(name: str, schema: OwnerSchema) -> str:
+    """Say what a file is read with, for the dataset manifest; raises like ``rows_of``."""
+    from sealroom.datasets.molecules.columns import is_sdf, plan_for
+    from sealroom.datasets.molecules.source import chemistry_software
+
+    words = "sdf" if is_sdf(name) else "csv"
+    return words if plan_for(schema, name) is None else f"{words}, {chemistry_software()}"
 
 
 class _Segments(io.RawIOBase):

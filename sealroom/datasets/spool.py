@@ -14,13 +14,15 @@ from typing import Self
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from numpy.typing import NDArray
 
 from protocol.documents.dataset import TableSchema
-from protocol.layout.checks import DTYPES, Values
-from protocol.layout.form import WIDTHS
+from protocol.layout.checks import DTYPES, ROW_KINDS, Values
+from protocol.layout.form import width_of
 
 __all__ = ["Spool"]
 
+ROWS_AT_A_TIME = 20_000
 _TAG_SIZE = 16
 
 
@@ -64,14 +66,20 @@ class Spool:
 
     def column(self, index: int) -> Iterator[Values]:
         """Yield a column block by block, in the order of the rows."""
-        kind = self._columns[index].kind
-        before = sum(WIDTHS[column.kind] for column in self._columns[:index])
+        mine = self._columns[index]
+        before = sum(width_of(column) for column in self._columns[:index])
         for block, (start, rows) in enumerate(zip(self._starts, self._sizes, strict=True)):
             self._file.seek(start + before * rows + index * _TAG_SIZE)
-            sealed = self._file.read(WIDTHS[kind] * rows + _TAG_SIZE)
+            sealed = self._file.read(width_of(mine) * rows + _TAG_SIZE)
             plain = self._cipher.decrypt(self._nonce(block, index), sealed, None)
-            values = np.frombuffer(plain, dtype=DTYPES[kind])
-            yield values.reshape(rows, -1) if kind == "subject" else values
+            values = np.frombuffer(plain, dtype=DTYPES[mine.kind])
+            yield values.reshape(rows, -1) if mine.kind in ROW_KINDS else values
+
+    def ordered(self, index: int, order: NDArray[np.int64]) -> Iterator[Values]:
+        """Yield a column in another order of the rows; all of the column is in memory."""
+        whole = np.concatenate(list(self.column(index)))
+        for start in range(0, len(order), ROWS_AT_A_TIME):
+            yield whole[order[start : start + ROWS_AT_A_TIME]]
 
     def _nonce(self, block: int, index: int) -> bytes:
         return block.to_bytes(8, "little") + index.to_bytes(4, "little")

@@ -14,10 +14,10 @@ EXAMPLE = """\
 # Terms of a dataset. They are signed with it, and every contract is held to them.
 # Nothing is permitted that does not stand here.
 
-# Analyses that may be run on it. No default.
+# Analyses that may be run on it; `sealroom recipe list` names all. No default.
 analyses = ["clinical.survival"]
 
-# Enclave programs that may read it. No default.
+# Enclave programs that may read it: clinical, discovery, genomics. No default.
 profiles = ["clinical"]
 
 # How many of your approvers must sign a contract. Default 1.

@@ -62,21 +62,23 @@ def upload_package(
     Raises
     ------
     StorageError
-        ``PART_DIGEST`` where the sealed file on this disk is not the one that was sealed.
+        ``PART_DIGEST`` where a sealed file on this disk is not the one that was sealed.
     """
     manifest = package.load(institution)
-    (file,) = manifest.document.files
     broker.put(f"/v1/datasets/{manifest.name}", manifest.envelope.to_bytes())
-    have = _parts_there(broker, manifest.name, file)
-    advance = start(file.sealed_size, sum(file.part_size(index) for index in have))
-    for index in range(len(file.parts)):
-        if index in have:
-            continue
-        part = _Part(package.sealed, file, index)
-        part.require_digest()
-        path = f"/v1/datasets/{manifest.name}/files/{file.name}/parts/{index}"
-        broker.put_stream(path, part, part.size, part.headers)
-        advance(part.size)
+    files = manifest.document.files
+    there = {file.name: _parts_there(broker, manifest.name, file) for file in files}
+    total = sum(file.sealed_size for file in files)
+    advance = start(total, sum(file.part_size(index) for file in files for index in there[file.name]))
+    for file in files:
+        for index in range(len(file.parts)):
+            if index in there[file.name]:
+                continue
+            part = _Part(package.file(file.name), file, index)
+            part.require_digest()
+            path = f"/v1/datasets/{manifest.name}/files/{file.name}/parts/{index}"
+            broker.put_stream(path, part, part.size, part.headers)
+            advance(part.size)
     deposit = CapsuleDeposit(
         institution=institution.envelope,
         manifest=manifest.envelope,

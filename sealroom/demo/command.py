@@ -3,23 +3,22 @@
 import secrets
 import shutil
 import time
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from protocol.errors import StorageError
+from protocol.errors import DocumentError, StorageError
 from sealroom.cli.options import AsJson, examples
 from sealroom.cli.output import print_json, say
-from sealroom.demo.cut import PARTIES, cut_lung
 from sealroom.demo.script import Step, as_script, steps
 from sealroom.demo.stage import Stage, open_stage, play_line, write_secret
+from sealroom.demo.studies import STUDIES
+from sealroom.demo.study import DemoStudy
 
 __all__ = ["demo"]
 
 MARK = ".sealroom-demo"
-RESULTS = ("result.sealroom", "trust.toml", "outputs.json", "report.html", "commands.txt")
 SHOWN = ("contract show", "result open", "sealroom verify")
 """Commands whose output is shown."""
 
@@ -27,34 +26,47 @@ SHOWN = ("contract show", "result open", "sealroom verify")
 demo = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@demo.command("demo", epilog=examples("demo", "demo --out lung-study --json"))
+@demo.command(
+    "demo",
+    epilog=examples(
+        "demo", "demo --study genomics --out gwas", "demo --study clinical --data uci-heart-disease --json"
+    ),
+)
 def play_demo(
     *,
+    study: Annotated[str, typer.Option(help=f"Which study to play: {', '.join(STUDIES)}.")] = "survival",
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder with data that the demo may not ship: for clinical, UCI Heart Disease."),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder to write to; a former demo there is replaced.")] = Path(
         "demo-output"
     ),
     as_json: AsJson = False,
 ) -> None:
-    """Play a whole study of three institutions on this machine, with real processes and a SIMULATED platform.
+    """Play a whole study of several institutions on this machine, with real processes and a SIMULATED platform.
 
     Broker, platform and host are started on loopback and stopped at the end. Everything else is done by public
     commands, which stand in commands.txt.
     """
     started = time.monotonic()
+    if study not in STUDIES:
+        raise DocumentError("STUDY", f"There is no study {study!a}; the demo plays {', '.join(STUDIES)}.")
+    chosen = STUDIES[study]
     folder = _fresh(out)
-    inputs = _inputs(folder)
-    say(f"Three partners of the NCCTG lung trial: {', '.join(f'{p.upper()} {n} patients' for p, n in inputs.items())}.")
-    (folder / "commands.txt").write_text(as_script(), "utf-8")
+    counts = _inputs(chosen, folder, data)
+    say(f"{chosen.intro}: {', '.join(f'{party.upper()} {rows} rows' for party, rows in counts.items())}.")
+    (folder / "commands.txt").write_text(as_script(chosen), "utf-8")
     say("Starting the simulated platform, the broker and an enclave host ...")
-    with open_stage(folder) as stage:
-        for step in steps():
+    with open_stage(folder, chosen) as stage:
+        for step in steps(chosen):
             _play(step, stage)
     seconds = time.monotonic() - started
     if as_json:
-        print_json({"seconds": round(seconds, 1), "files": {name: str(folder / name) for name in RESULTS}})
+        print_json({"seconds": round(seconds, 1), "files": {name: str(folder / name) for name in chosen.results}})
         return
-    say(f"\nDone in {seconds:.0f} s. Written to {folder}: {', '.join(RESULTS)}, one folder per party.")
-    say(f"Open {folder / 'report.html'} in a browser.")
+    say(f"\nDone in {seconds:.0f} s. Written to {folder}: {', '.join(chosen.results)}, one folder per party.")
+    say(f"Open {folder / chosen.results[0]} in a browser.")
 
 
 def _fresh(folder: Path) -> Path:
@@ -74,16 +86,12 @@ def _fresh(folder: Path) -> Path:
     return folder
 
 
-def _inputs(folder: Path) -> dict[str, int]:
-    data = files("sealroom.demo").joinpath("data")
-    counts = cut_lung(folder / "inputs")
-    for party in PARTIES:
-        place = folder / "inputs" / party
-        for name in ("schema.toml", "policy.toml"):
-            (place / name).write_text(data.joinpath(name).read_text("utf-8"), "utf-8")
-        write_secret(place / "passphrase", secrets.token_urlsafe(24))
-    (folder / "inputs" / "recipe.toml").write_text(data.joinpath("recipe.toml").read_text("utf-8"), "utf-8")
-    return counts
+def _inputs(study: DemoStudy, folder: Path, data: Path | None) -> dict[str, int]:
+    inputs = folder / "inputs"
+    for party in study.parties:
+        (inputs / party).mkdir(parents=True)
+        write_secret(inputs / party / "passphrase", secrets.token_urlsafe(24))
+    return study.prepare(inputs, data)
 
 
 def _play(step: Step, stage: Stage) -> None:

@@ -1,26 +1,18 @@
-"""The demo's commands: what three institutions type, step by step, in the words of the design."""
+"""The demo's commands: what the institutions type, step by step, in the words of the design."""
 
 from dataclasses import dataclass
 
-from sealroom.demo.cut import PARTIES
+from sealroom.demo.study import DemoStudy, Question
 
-__all__ = ["PRELUDE", "Step", "as_script", "steps"]
+__all__ = ["Step", "as_script", "prelude", "steps"]
 
-PRELUDE = """\
-# What `sealroom demo` played. To replay it against a fresh broker, with `sealroom` on the PATH, give
-#   BROKER    address of the broker
-#   OPERATOR  folder with what its operator handed over: invite, custodian.json, platform-root.pem, appraisal.toml
-#   INPUTS    folder with each party's data, schema, terms and passphrase, and the recipe (demo-output/inputs)
-#   WORK      an empty folder
-set -eu
-: "${BROKER:?}" "${OPERATOR:?}" "${INPUTS:?}" "${WORK:?}"
-a() { SEALROOM_HOME="$WORK/a" SEALROOM_PASSPHRASE_FILE="$INPUTS/a/passphrase" sealroom "$@"; }
-b() { SEALROOM_HOME="$WORK/b" SEALROOM_PASSPHRASE_FILE="$INPUTS/b/passphrase" sealroom "$@"; }
-c() { SEALROOM_HOME="$WORK/c" SEALROOM_PASSPHRASE_FILE="$INPUTS/c/passphrase" sealroom "$@"; }
-"""
-CONTRACT = '"$WORK/contract.json"'
-RECIPE = '"$INPUTS/recipe.toml" --dataset a=lung-a --dataset b=lung-b --dataset c=lung-c'
-PURPOSE = "Does survival in advanced lung cancer differ by sex, given age and performance score?"
+_PEOPLE = {
+    "a": ("alice", "arne", "anna"),
+    "b": ("bob", "bea", "bill"),
+    "c": ("carol", "carl", "cleo"),
+    "d": ("dora", "dan", "dina"),
+}
+"""Steward, approver and analyst of each party."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,108 +24,158 @@ class Step:
     lines: tuple[str, ...]
 
 
-def steps() -> tuple[Step, ...]:
-    """Return the whole study; each line is run by a POSIX shell after ``PRELUDE``."""
+def prelude(study: DemoStudy) -> str:
+    """Return the head of the script: a shell function for each party."""
+    parties = "".join(
+        f'{party}() {{ SEALROOM_HOME="$WORK/{party}" SEALROOM_PASSPHRASE_FILE="$INPUTS/{party}/passphrase" '
+        'sealroom "$@"; }\n'
+        for party in study.parties
+    )
+    return f"""\
+# What `sealroom demo --study {study.name}` played. To replay it against a fresh broker, with `sealroom` on the PATH,
+# give
+#   BROKER    address of the broker
+#   OPERATOR  folder with what its operator handed over: invite, custodian.json, platform-root.pem, appraisal.toml
+#   INPUTS    folder with each party's data, schema, terms and passphrase, and the recipes (demo-output/inputs)
+#   WORK      an empty folder
+set -eu
+: "${{BROKER:?}}" "${{OPERATOR:?}}" "${{INPUTS:?}}" "${{WORK:?}}"
+{parties}"""
+
+
+def steps(study: DemoStudy) -> tuple[Step, ...]:
+    """Return the whole study; each line is run by a POSIX shell after ``prelude``."""
     return (
         Step(
             "0. Join",
             "Each institution makes its root key and its members' keys, joins the broker, and pins what it will trust: "
             "its partners' fingerprints, the hardware root, the enclave's measurement, the custodian.",
             (
-                *(line for party in PARTIES for line in _join(party)),
-                *(line for party in PARTIES for line in _pin(party)),
+                *(line for party in study.parties for line in _join(study, party)),
+                *(line for party in study.parties for line in _pin(study, party)),
             ),
         ),
         Step(
             "1. Check and seal",
             "Each steward checks the data against the schema and seals it. Plain data never leaves the institution.",
-            tuple(line for party in PARTIES for line in _seal(party)),
+            tuple(line for party in study.parties for line in _seal(study, party)),
         ),
         Step(
             "2. Upload",
             "Ciphertext goes to the broker in parts, the sealed data key to the custodian.",
-            tuple(f'{party} dataset upload "$WORK/{party}/sealed/lung-{party}"' for party in PARTIES),
+            tuple(f'{party} dataset upload "$WORK/{party}/sealed/{study.dataset}-{party}"' for party in study.parties),
         ),
         Step(
             "3. Propose",
-            "A's analyst binds a recipe to the three datasets, one enclave measurement, recipients and limits.",
-            (
-                f"a recipe check {RECIPE}",
-                f'a contract propose {RECIPE} --simulation --purpose "{PURPOSE}" --out {CONTRACT}',
-            ),
+            "A's analyst binds a recipe to the datasets, one enclave measurement, recipients and limits.",
+            tuple(line for question in study.questions for line in _propose(study, question)),
         ),
         Step(
             "4. Approve",
             "Each owner's approver reads who learns what, and signs on their own machine.",
-            (
-                f"b contract show {CONTRACT}",
-                *(f"{party} contract approve {CONTRACT} --yes" for party in PARTIES),
-            ),
+            tuple(line for question in study.questions for line in _approve(study, question)),
         ),
         Step(
             "5.-8. Run, gate, commit, receipt",
             "A host starts an enclave. It is attested, receives keys, decrypts in memory, runs the analysis. The gate "
             "judges each output, the custodian countersigns, the enclave signs the receipt.",
-            (
-                f'a run start --contract {CONTRACT} > "$WORK/run.txt"',
-                'a run wait "$(cat "$WORK/run.txt")" --timeout 120',
-            ),
+            tuple(line for question in study.questions for line in _run(study, question)),
         ),
         Step(
             "9. Fetch, verify, open",
             "A's analyst downloads the bundle and opens it. Anyone verifies it under their own pins, without network.",
             (
-                'a result fetch "$(cat "$WORK/run.txt")" --out "$WORK/a/results"',
-                'cp "$WORK/a/results/$(cat "$WORK/run.txt").sealroom" "$WORK/result.sealroom"',
                 'cp "$WORK/a/trust.toml" "$WORK/trust.toml"',
-                'a result open "$WORK/result.sealroom" --out "$WORK/a/opened"',
-                'cp "$WORK/a/opened/outputs.json" "$WORK/a/opened/report.html" "$WORK/"',
-                'sealroom verify "$WORK/result.sealroom" --trust "$WORK/trust.toml"',
-                'sealroom verify "$WORK/result.sealroom" --trust "$WORK/c/trust.toml" --json > "$WORK/c/verified.json"',
+                *(line for question in study.questions for line in _open(study, question)),
             ),
         ),
     )
 
 
-def as_script() -> str:
+def as_script(study: DemoStudy) -> str:
     """Return all commands as one shell script."""
-    parts = (f"\n# {step.title}. {step.story}\n" + "\n".join(step.lines) + "\n" for step in steps())
-    return PRELUDE + "".join(parts)
+    parts = (f"\n# {step.title}. {step.story}\n" + "\n".join(step.lines) + "\n" for step in steps(study))
+    return prelude(study) + "".join(parts)
 
 
-def _join(party: str) -> tuple[str, ...]:
-    name, _ = PARTIES[party]
-    people = {"a": ("alice", "arne", "anna"), "b": ("bob", "bea", "bill"), "c": ("carol", "carl", "cleo")}[party]
+def _join(study: DemoStudy, party: str) -> tuple[str, ...]:
     members = tuple(
         f'{party} member add {person} --name "{person.title()}" --role {role}'
-        for person, role in zip(people, ("steward", "approver", "analyst"), strict=True)
+        for person, role in zip(_PEOPLE[party], ("steward", "approver", "analyst"), strict=True)
     )
     return (
-        f'{party} institution init --short {party} --name "{name}"',
+        f'{party} institution init --short {party} --name "{study.parties[party]}"',
         *members,
         f'{party} institution join --broker "$BROKER" --invite-file "$OPERATOR/invite"',
     )
 
 
-def _pin(party: str) -> tuple[str, ...]:
+def _pin(study: DemoStudy, party: str) -> tuple[str, ...]:
     return (
         *(
             f'{party} trust add-institution "$WORK/{partner}/institution.json" --compared'
-            for partner in PARTIES
+            for partner in study.parties
             if partner != party
         ),
         f'{party} trust add-hardware-root "$OPERATOR/platform-root.pem" --compared',
         f'{party} trust add-custodian "$OPERATOR/custodian.json" --compared',
         f'{party} trust set-policy "$OPERATOR/appraisal.toml"',
-        f"{party} trust add-measurement clinical --local",
+        f"{party} trust add-measurement {study.profile} --local",
     )
 
 
-def _seal(party: str) -> tuple[str, ...]:
-    files = f'"$INPUTS/{party}/lung.csv" "$INPUTS/{party}/schema.toml"'
-    terms = f'--policy "$INPUTS/{party}/policy.toml"'
-    names = f'--name lung-{party} --title "NCCTG lung trial, {PARTIES[party][0]}"'
+def _seal(study: DemoStudy, party: str) -> tuple[str, ...]:
+    source = f'"$INPUTS/{party}/{study.dataset}.csv" "$INPUTS/{party}/schema.toml"' + _more(study.options(party))
+    terms = f'--policy "$INPUTS/{party}/policy.toml"' + _more(study.seal_options)
+    names = f'--name {study.dataset}-{party} --title "{study.title}, {study.parties[party]}"'
     return (
-        f"{party} dataset check {files}",
-        f'{party} dataset seal {files} {terms} {names} --out "$WORK/{party}/sealed"',
+        f"{party} dataset check {source}",
+        f'{party} dataset seal {source} {terms} {names} --out "$WORK/{party}/sealed"',
     )
+
+
+def _propose(study: DemoStudy, question: Question) -> tuple[str, ...]:
+    slots = " ".join(f"--dataset {party}={study.dataset}-{party}" for party in study.partners(question))
+    recipe = f'"$INPUTS/{question.recipe}.toml" {slots}'
+    terms = f'--simulation --purpose "{question.purpose}"'
+    return f"a recipe check {recipe}", f"a contract propose {recipe} {terms} --out {_contract(study, question)}"
+
+
+def _approve(study: DemoStudy, question: Question) -> tuple[str, ...]:
+    contract = _contract(study, question)
+    return (
+        f"b contract show {contract}",
+        *(f"{party} contract approve {contract} --yes" for party in study.partners(question)),
+    )
+
+
+def _run(study: DemoStudy, question: Question) -> tuple[str, ...]:
+    run = f'"$WORK/{study.prefix(question)}run.txt"'
+    return (
+        f"a run start --contract {_contract(study, question)} > {run}",
+        f'a run wait "$(cat {run})" --timeout 120',
+    )
+
+
+def _open(study: DemoStudy, question: Question) -> tuple[str, ...]:
+    stem, prefix = study.stem(question), study.prefix(question)
+    run, opened = f'$(cat "$WORK/{prefix}run.txt")', f"opened/{stem}"
+    bundle = f'"$WORK/{stem}.sealroom"'
+    others = study.partners(question)[1:] if study.all_open else ()
+    return (
+        f'a result fetch "{run}" --out "$WORK/a/results"',
+        f'cp "$WORK/a/results/{run}.sealroom" {bundle}',
+        f'a result open {bundle} --out "$WORK/a/{opened}"{_more(question.options)}',
+        *(f'cp "$WORK/a/{opened}/{name}" "$WORK/{prefix}{name}"' for name in ("outputs.json", "report.html")),
+        *(f'{party} result open {bundle} --out "$WORK/{party}/{opened}"' for party in others),
+        f'sealroom verify {bundle} --trust "$WORK/trust.toml"',
+        f'sealroom verify {bundle} --trust "$WORK/c/trust.toml" --json > "$WORK/c/{prefix}verified.json"',
+    )
+
+
+def _contract(study: DemoStudy, question: Question) -> str:
+    return f'"$WORK/{study.prefix(question)}contract.json"'
+
+
+def _more(options: str) -> str:
+    return f" {options}" if options else ""

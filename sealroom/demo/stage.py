@@ -14,30 +14,33 @@ from pathlib import Path
 from protocol.errors import SealroomError
 from sealroom.cli.output import say
 from sealroom.demo.processes import service
-from sealroom.demo.script import PRELUDE
+from sealroom.demo.script import prelude
+from sealroom.demo.study import DemoStudy
 
 __all__ = ["Stage", "open_stage", "play_line", "write_secret"]
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where a study is played: the environment that every command sees."""
+    """Where a study is played: what every line of shell begins with, and the environment that it sees."""
 
     folder: Path
+    prelude: str
     environment: dict[str, str]
 
 
 @contextmanager
-def open_stage(folder: Path, host_arguments: Sequence[str] = ()) -> Iterator[Stage]:
+def open_stage(folder: Path, study: DemoStudy, host_arguments: Sequence[str] = ()) -> Iterator[Stage]:
     """Run platform, broker and host until the block ends; what their operator hands over goes to ``operator/``.
 
-    ``host_arguments`` are further arguments of ``sealroom host run``. Parties' inputs are expected in ``inputs/``.
+    ``host_arguments`` are further arguments of ``sealroom host run``, which runs the study's profile alone. Parties'
+    inputs are expected in ``inputs/``.
     """
     from attestation.policy import manifests_folder
 
     operator = folder / "operator"
     operator.mkdir()
-    shutil.copyfile(manifests_folder() / "clinical" / "appraisal.simulated.toml", operator / "appraisal.toml")
+    shutil.copyfile(manifests_folder() / "appraisal.simulated.toml", operator / "appraisal.toml")
     write_secret(operator / "custodian-passphrase", secrets.token_urlsafe(24))
     with ExitStack() as stack:
         stack.enter_context(_stopped_by_sigterm())
@@ -52,10 +55,12 @@ def open_stage(folder: Path, host_arguments: Sequence[str] = ()) -> Iterator[Sta
         (operator / "custodian.json").write_bytes(_get(broker + "/v1/custodian"))
         shutil.copy(operator / "broker" / "invite", operator / "invite")
         arguments = ["host", "run", "--broker", broker, "--platform", platform, "--data", str(operator / "host")]
-        arguments += ["--host-token-file", str(operator / "broker" / "host-token"), *host_arguments]
+        arguments += ["--host-token-file", str(operator / "broker" / "host-token"), "--profile", study.profile]
+        arguments += host_arguments
         stack.enter_context(service("host", arguments, operator / "host.log"))
         yield Stage(
             folder,
+            prelude(study),
             os.environ
             | {
                 "BROKER": broker,
@@ -76,7 +81,7 @@ def play_line(line: str, stage: Stage) -> str:
         ``DEMO_STEP`` where it fails; what it printed is shown.
     """
     done = subprocess.run(  # noqa: S603 - our own line, by the system's shell
-        ["/bin/sh", "-c", PRELUDE + line],
+        ["/bin/sh", "-c", stage.prelude + line],
         env=stage.environment,
         cwd=stage.folder,
         stdin=subprocess.DEVNULL,

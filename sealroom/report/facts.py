@@ -6,18 +6,10 @@ from protocol.documents.study import ContractOutput
 from protocol.governance import Study
 from protocol.presets import PRESETS
 from protocol.types import Key, Name
+from sealroom.mapped import mappings_words
+from sealroom.report.section import Table
 
-__all__ = ["Facts", "Table", "facts_of"]
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table: ``numeric`` columns, by position, stand to the right."""
-
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    numeric: frozenset[int] = frozenset()
-    groups: tuple[tuple[str, int], ...] = ()
+__all__ = ["Facts", "facts_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +20,7 @@ class Facts:
     datasets: Table
     recipients: Table
     parameters: Table
+    mappings: Table
 
 
 def facts_of(study: Study) -> Facts:
@@ -52,6 +45,11 @@ def facts_of(study: Study) -> Facts:
         owner = study.institutions[binding.owner].document
         rows.append((binding.slot, owner.name, manifest.document.title, f"{manifest.document.rows:,}"))
     datasets = Table(("Slot", "Owner", "Dataset", "Rows, as its owner states"), tuple(rows), frozenset({3}))
+    described = {
+        binding.slot: manifest.document.described
+        for binding, manifest in zip(contract.datasets, study.manifests, strict=True)
+    }
+    mapped = mappings_words(recipe.mappings, described)
     parameters = tuple((name, _parameter(value)) for name, value in sorted(recipe.parameters.items()))
     recipients: dict[str, list[str]] = {}
     for item in contract.outputs:
@@ -61,6 +59,7 @@ def facts_of(study: Study) -> Facts:
         datasets,
         Table(("Outputs", "Opened by"), tuple((", ".join(names), who) for who, names in recipients.items())),
         Table(("Parameter", "Value"), parameters),
+        Table(("Slot", "Taken as"), tuple((slot, words) for slot, told in mapped.items() for words in told)),
     )
 
 

@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from xml.etree import ElementTree as ET
 
@@ -10,15 +10,17 @@ from markupsafe import Markup
 from matplotlib import style as styles
 from matplotlib.figure import Figure
 
-__all__ = ["INK", "PALETTE", "QUIET", "short", "style", "to_svg"]
+__all__ = ["GRID", "INK", "PALETTE", "QUIET", "alternative", "short", "style", "to_svg"]
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
 """Okabe and Ito's colours, told apart by the colour-blind; line styles and markers differ too."""
 INK = "#1b2530"
 QUIET = "#5c6975"
+GRID = "#d9dfe5"
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 LONGEST_LABEL = 34
+LONGEST_WORDS = 4000
 
 
 @contextmanager
@@ -67,6 +69,18 @@ def to_svg(figure: Figure, prefix: str, words: str) -> Markup:
 def short(label: str) -> str:
     """Shorten a label for a figure; tables show it whole."""
     return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1].rstrip() + "…"
+
+
+def alternative(what: str, rows: Sequence[str]) -> str:
+    """Describe a plot row by row to those who do not see it; beyond ``LONGEST_WORDS`` the table has the rest."""
+    words, length = [], len(what)
+    for row in rows:
+        length += len(row) + 2
+        if length > LONGEST_WORDS:
+            words.append("the rest is in the table")
+            break
+        words.append(row)
+    return f"{what}: {'; '.join(words)}."
 
 
 def _rename(element: ET.Element, prefix: str) -> None:

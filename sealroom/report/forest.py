@@ -1,21 +1,47 @@
-"""The forest plot: ratios with 95 % intervals on a logarithmic axis."""
+"""The forest plot: ratios on a logarithmic axis, differences on a linear one, with 95 % intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, NullLocator
 
-from sealroom.frames import Interval, ratio_text
-from sealroom.report.figure import INK, PALETTE, QUIET, short, style, to_svg
+from protocol.documents.outputs import Effect
+from sealroom.frames import Interval, difference_text, ratio_text
+from sealroom.report.figure import INK, PALETTE, QUIET, alternative, short, style, to_svg
 
-__all__ = ["ForestRow", "forest_plot"]
+__all__ = ["SCALES", "ForestRow", "Scale", "forest_plot"]
 
 WIDEST = 100.0
-"""The axis ends at this ratio and its inverse; what goes beyond ends in an arrow."""
+"""A logarithmic axis ends at this ratio and its inverse; what goes beyond ends in an arrow."""
 _NICE = (0.01, 0.02, 0.05, 0.1, 0.2, 0.33, 0.5, 0.67, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How an effect is drawn and written; ``nothing`` is its value where a term makes no difference."""
+
+    title: str
+    nothing: float
+    write: Callable[[float], str]
+    logarithmic: bool = True
+
+    def text(self, interval: Interval) -> str:
+        """Write an estimate with its interval."""
+        return f"{self.write(interval.ratio)} ({self.bounds(interval)})"
+
+    def bounds(self, interval: Interval) -> str:
+        """Write an interval."""
+        return f"{self.write(interval.lower)} to {self.write(interval.upper)}"
+
+
+SCALES: Mapping[Effect, Scale] = {
+    "hazard ratio": Scale("Hazard ratio", 1.0, ratio_text),
+    "odds ratio": Scale("Odds ratio", 1.0, ratio_text),
+    "difference": Scale("Difference", 0.0, difference_text, logarithmic=False),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,41 +52,44 @@ class ForestRow:
     interval: Interval
 
 
-def forest_plot(rows: Sequence[ForestRow], prefix: str, name: str) -> Markup:
-    """Draw hazard ratios with 95 % confidence intervals; the numbers stand beside them."""
+def forest_plot(rows: Sequence[ForestRow], effect: Effect, prefix: str, name: str) -> Markup:
+    """Draw effects with 95 % confidence intervals; the numbers stand beside them."""
+    scale = SCALES[effect]
     with style():
         figure = Figure(figsize=(7.2, 0.42 * len(rows) + 1.0), layout="constrained")
         axes = figure.add_subplot()
-        low, high = _limits(rows)
-        axes.set_xscale("log")
-        axes.set_xlim(low, high)
+        low, high = _limits(rows, scale)
         axes.set_ylim(len(rows) - 0.4, -0.6)
-        axes.axvline(1.0, color=QUIET, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+        axes.axvline(scale.nothing, color=QUIET, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+        _set_axis(axes, scale, low, high)
         for place, row in enumerate(rows):
             _draw(axes, place, row.interval, low, high)
-            numbers = f"{ratio_text(row.interval.ratio)}  ({ratio_text(row.interval.lower)} to "
-            axes.text(
-                1.02,
-                place,
-                f"{numbers}{ratio_text(row.interval.upper)})",
-                transform=axes.get_yaxis_transform(),
-                va="center",
-            )
+            numbers = scale.text(row.interval)
+            axes.text(1.02, place, numbers, transform=axes.get_yaxis_transform(), va="center")
         axes.set_yticks(range(len(rows)), [short(row.label) for row in rows])
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        ticks = [tick for tick in _NICE if low <= tick <= high]
-        axes.xaxis.set_major_locator(FixedLocator(ticks))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_xticklabels([f"{tick:g}" for tick in ticks])
-        axes.set_xlabel("Hazard ratio (logarithmic), 95 % confidence interval")
-        words = "; ".join(
-            f"{row.label} {ratio_text(row.interval.ratio)}, {ratio_text(row.interval.lower)} to "
-            f"{ratio_text(row.interval.upper)}"
-            for row in rows
+        words = alternative(
+            f"Forest plot of {name}. {scale.title}, 95 % confidence interval",
+            [f"{row.label} {scale.write(row.interval.ratio)}, {scale.bounds(row.interval)}" for row in rows],
         )
-        return to_svg(figure, prefix, f"Forest plot of {name}. Hazard ratio, 95 % confidence interval: {words}.")
+        return to_svg(figure, prefix, words)
+
+
+def _set_axis(axes: Axes, scale: Scale, low: float, high: float) -> None:
+    if not scale.logarithmic:
+        axes.set_xlim(low, high)
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+        axes.set_xlabel(f"{scale.title}, 95 % confidence interval")
+        return
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    ticks = [tick for tick in _NICE if low <= tick <= high]
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xticklabels([f"{tick:g}" for tick in ticks])
+    axes.set_xlabel(f"{scale.title} (logarithmic), 95 % confidence interval")
 
 
 def _draw(axes: Axes, place: int, interval: Interval, low: float, high: float) -> None:
@@ -76,9 +105,13 @@ def _draw(axes: Axes, place: int, interval: Interval, low: float, high: float) -
         axes.plot([interval.ratio], [place], marker="s", color=PALETTE[0], markersize=6.5, zorder=4)
 
 
-def _limits(rows: Sequence[ForestRow]) -> tuple[float, float]:
-    """Choose an axis that is symmetric around 1 only as far as the intervals ask for it."""
-    low = min(max(min(row.interval.lower for row in rows), 1 / WIDEST), 0.75)
-    high = max(min(max(row.interval.upper for row in rows), WIDEST), 1.33)
-    margin = (high / low) ** 0.06
-    return max(low / margin, 1 / WIDEST), min(high * margin, WIDEST)
+def _limits(rows: Sequence[ForestRow], scale: Scale) -> tuple[float, float]:
+    """Choose an axis that holds the intervals and the value of no effect, and of ratios no more than is readable."""
+    lowest, highest = min(row.interval.lower for row in rows), max(row.interval.upper for row in rows)
+    if not scale.logarithmic:
+        low, high = min(lowest, scale.nothing), max(highest, scale.nothing)
+        margin = 0.06 * (high - low) or 1.0
+        return low - margin, high + margin
+    low, high = min(max(lowest, 1 / WIDEST), 0.75), max(min(highest, WIDEST), 1.33)
+    factor = (high / low) ** 0.06
+    return max(low / factor, 1 / WIDEST), min(high * factor, WIDEST)

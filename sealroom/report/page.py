@@ -6,9 +6,12 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from protocol.catalogue import Variant
 from protocol.documents.outputs import ReleasedOutput
 from protocol.presets import PRESETS
+from sealroom.labels import spoken
 from sealroom.report.facts import facts_of
+from sealroom.report.section import Context
 from sealroom.report.sections import section_of
 from sealroom.verification import VerifiedBundle
 
@@ -17,15 +20,25 @@ __all__ = ["render_report"]
 FOLDER = Path(__file__).parent
 
 
-def render_report(verified: VerifiedBundle, released: Mapping[str, ReleasedOutput]) -> str:
+def render_report(
+    verified: VerifiedBundle,
+    released: Mapping[str, ReleasedOutput],
+    variants: Mapping[int, Variant] | None = None,
+) -> str:
     """Return one HTML file: no scripts, nothing loaded from anywhere, the same bytes for the same input.
 
-    ``released`` holds what ``sealroom.result.open_outputs`` opened from the same bundle.
+    ``released`` holds what ``sealroom.result.open_outputs`` opened from the same bundle, ``variants`` what
+    ``sealroom.variants.read_variants`` found of its hits.
     """
     contract = verified.study.contract
     preset = PRESETS[contract.document.preset]
+    units = "compounds" if contract.document.profile == "discovery" else "subjects"
     sections = [
-        section_of(agreed, released, preset, f"plot{number}")
+        section_of(
+            agreed,
+            released,
+            Context(agreed.output, spoken(agreed.labels, agreed.type), preset, f"plot{number}", units, variants or {}),
+        )
         for number, agreed in enumerate(contract.document.outputs, start=1)
     ]
     return _template().render(

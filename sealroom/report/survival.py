@@ -1,4 +1,4 @@
-"""The Kaplan-Meier plot: survival by group at the times of the grid, with numbers at risk under it.
+"""Kaplan-Meier: survival by group at the times of the grid, as a table and a plot with numbers at risk under it.
 
 Only the grid's times were released. Between two of them the estimate lies somewhere between its values at both: that
 box is shaded, and nothing is drawn beyond the last released time.
@@ -12,12 +12,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from protocol.documents.outputs import SurvivalCurve, SurvivalGroup
-from sealroom.report.figure import PALETTE, QUIET, short, style, to_svg
+from sealroom.report.figure import GRID, PALETTE, QUIET, alternative, short, style, to_svg
+from sealroom.report.section import Context, Section, Table
 
-__all__ = ["NOT_RELEASED", "Grid", "read_grid", "survival_plot"]
+__all__ = ["NOT_RELEASED", "Grid", "read_grid", "survival_plot", "survival_section"]
 
 NOT_RELEASED = "\N{EN DASH}"
 LEGEND_COLUMNS = 3
+BETWEEN = (
+    "The curve is known at the marked times only. Between two marks the estimate lies somewhere in the shaded box; the "
+    "stepped line is a guide for the eye. Where there is no mark, nothing was released."
+)
+ROUNDING = "Survival has 2 decimals, at declared times only; numbers at risk are middles of steps of 6."
 _TIME = re.compile(r"^(\d+(?:\.\d+)?)\s*(.*)$")
 _LINES = ("-", (0, (5, 2)), (0, (1, 1.4)), (0, (6, 2, 1, 2)))
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -47,6 +53,23 @@ def read_grid(labels: tuple[str, ...], groups: int) -> Grid:
     return Grid({label: float(place) for place, (label, _) in enumerate(numbered, start=1)}, words, "Time")
 
 
+def survival_section(value: SurvivalCurve, context: Context) -> Section:
+    """Lay the curves out: a row for each time, two columns for each group."""
+    grid = read_grid(context.labels, len(value.groups))
+    known = [{point.label: point for point in group.points} for group in value.groups]
+    rows = []
+    for label in grid.at:
+        cells = [context.labels[label]]
+        for points in known:
+            cells += [points[label].survival, str(points[label].at_risk)] if label in points else [NOT_RELEASED] * 2
+        rows.append(tuple(cells))
+    groups = tuple((context.labels[group.label], 2) for group in value.groups)
+    head = ("Time", *("Survival", "At risk") * len(groups))
+    table = Table(head, tuple(rows), frozenset(range(1, len(head))), (("", 1), *groups))
+    plot = survival_plot(value, context.labels, context.prefix, context.name)
+    return Section(context.name, "Kaplan-Meier", "", (table,), (plot,), (BETWEEN, ROUNDING))
+
+
 def survival_plot(curve: SurvivalCurve, labels: tuple[str, ...], prefix: str, name: str) -> Markup:
     """Draw the curves and, under them, the numbers at risk."""
     grid = read_grid(labels, len(curve.groups))
@@ -63,7 +86,7 @@ def survival_plot(curve: SurvivalCurve, labels: tuple[str, ...], prefix: str, na
         axes.set_xticks([0.0, *grid.at.values()], ["0", *(grid.words[label] for label in grid.at)])
         axes.tick_params(labelbottom=True)
         axes.set_xlabel(grid.title)
-        axes.grid(axis="y", color="#d9dfe5", linewidth=0.6)
+        axes.grid(axis="y", color=GRID, linewidth=0.6)
         axes.set_axisbelow(True)
         axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=LEGEND_COLUMNS, handlelength=3.6)
         _risk_table(below, curve, labels, grid)
@@ -103,4 +126,4 @@ def _words(curve: SurvivalCurve, labels: tuple[str, ...], grid: Grid, name: str)
         + (", ".join(f"{point.survival} at {grid.words[point.label]}" for point in group.points) or "nothing released")
         for group in curve.groups
     ]
-    return f"Kaplan-Meier plot of {name}, known at the grid's times only. {'; '.join(groups)}."
+    return alternative(f"Kaplan-Meier plot of {name}, known at the grid's times only", groups)

@@ -7,8 +7,8 @@ import pytest
 
 API = {
     "protocol": [
-        "canonical", "commitment", "container", "documents", "dsse", "errors", "governance", "hpke", "keyfile",
-        "layout", "padding", "presets", "types",
+        "canonical", "catalogue", "commitment", "container", "documents", "dsse", "errors", "governance", "hpke",
+        "keyfile", "layout", "padding", "presets", "types",
     ],
     "attestation": ["attesters", "policy", "quote", "roots", "simulator", "verifier"],
     "custodian": ["Custodian", "CustodianSettings"],

@@ -21,6 +21,7 @@ from world import PARTIES, PROJECT, gone, wait_until
 
 from protocol.canonical import canonical_bytes
 from sealroom.cli import NOUNS
+from sealroom.demo.lung import SURVIVAL
 from sealroom.demo.script import as_script, steps
 from sealroom.demo.stage import open_stage
 
@@ -118,7 +119,7 @@ def other_world(folder):
     keys = desk.folder / "custodian.json"
     keys.write_bytes(canonical_bytes(factories.CustodianPair().keys.model_dump(mode="json")))
     desk.run("trust", "add-custodian", keys, "--compared")
-    desk.run("trust", "set-policy", PROJECT / "manifests" / "clinical" / "appraisal.simulated.toml")
+    desk.run("trust", "set-policy", PROJECT / "manifests" / "appraisal.simulated.toml")
     desk.run("trust", "add-measurement", "clinical", "ab" * 32, "--compared")
     return desk.home / "trust.toml"
 
@@ -187,10 +188,10 @@ def test_the_sdk_gives_data_frames(world):
 
 
 def test_each_line_of_the_script_is_a_command_that_exists():
-    lines = [line for step in steps() for line in step.lines]
-    script = [line for line in as_script().splitlines() if line and not line.startswith("#")]
+    lines = [line for step in steps(SURVIVAL) for line in step.lines]
+    script = [line for line in as_script(SURVIVAL).splitlines() if line and not line.startswith("#")]
     assert script[-len(lines) :] == lines
-    subprocess.run(["/bin/sh", "-n"], input=as_script(), text=True, check=True)
+    subprocess.run(["/bin/sh", "-n"], input=as_script(SURVIVAL), text=True, check=True)
     played = 0
     for line in lines:
         words = shlex.split(line.partition(" > ")[0].replace('"$(cat "$WORK/run.txt")"', "0" * 32))
@@ -248,8 +249,8 @@ def test_the_demo_runs_again_after_an_interruption(tmp_path, number):
         again.kill()
         again.wait()
     told = [line.strip()[2:] for line in log.read_text().splitlines() if line.startswith("   $ ")]
-    assert told == [line for step in steps() for line in step.lines]
-    assert (out / "commands.txt").read_text("utf-8") == as_script()
+    assert told == [line for step in steps(SURVIVAL) for line in step.lines]
+    assert (out / "commands.txt").read_text("utf-8") == as_script(SURVIVAL)
     names = {"a", "b", "c", "result.sealroom", "trust.toml", "outputs.json", "report.html", "commands.txt"}
     assert names <= {path.name for path in out.iterdir()}
     if number == signal.SIGINT:
@@ -260,7 +261,7 @@ def replays(out, tmp_path):
     """Replay commands.txt against a fresh broker, with the demo's inputs."""
     folder = tmp_path / "again"
     folder.mkdir()
-    with open_stage(folder) as stage:
+    with open_stage(folder, SURVIVAL) as stage:
         known = stage.environment | {"INPUTS": str(out / "inputs"), "WORK": str(folder)}
         done = subprocess.run(
             ["/bin/sh", str(out / "commands.txt")], env=known, capture_output=True, text=True, check=False, timeout=300

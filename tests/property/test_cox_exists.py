@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
+from enclave.analyses.clinical.survival.cox import fit_cox
 from enclave.analyses.design import Coded
 from enclave.analyses.pooling import Pooled
-from enclave.analyses.survival.cox import fit_cox
 from protocol.errors import AnalysisError
 
 OWNERS = tuple(hashlib.sha256(name).hexdigest() for name in (b"a", b"b"))

@@ -20,8 +20,16 @@ LIMIT = 1000
 def schemas(draw):
     columns = [Column(name="subject", description="x", kind="subject")]
     for number in range(draw(st.integers(1, 5))):
-        kind = draw(st.sampled_from(["integer", "decimal", "category"]))
-        fields = {"name": f"c{number}", "description": "x", "kind": kind, "missing_allowed": draw(st.booleans())}
+        kind = draw(st.sampled_from(["integer", "decimal", "category", "bits", "digest"]))
+        fields = {"name": f"c{number}", "description": "x", "kind": kind}
+        if kind == "bits":
+            fields["width"] = 8 * draw(st.integers(1, 20))
+            columns.append(Column(**fields))
+            continue
+        if kind == "digest":
+            columns.append(Column(**fields))
+            continue
+        fields["missing_allowed"] = draw(st.booleans())
         if kind == "category":
             fields["levels"] = tuple(Level(code=str(code), label=str(code)) for code in range(draw(st.integers(1, 4))))
         else:
@@ -38,6 +46,10 @@ def values_of(column, rows, draw):
     if column.kind == "subject":
         ids = draw(st.lists(st.binary(min_size=16, max_size=16), min_size=rows, max_size=rows, unique=True))
         return np.frombuffer(b"".join(ids), "u1").reshape(rows, 16)
+    if column.kind in {"bits", "digest"}:
+        width = column.width // 8 or 16
+        rows_of_bytes = draw(st.lists(st.binary(min_size=width, max_size=width), min_size=rows, max_size=rows))
+        return np.frombuffer(b"".join(rows_of_bytes), "u1").reshape(rows, width)
     if column.kind == "category":
         low, high, missing, dtype = 0, len(column.levels) - 1, MISSING_CATEGORY, "i4"
     else:
@@ -60,7 +72,10 @@ def allowed(schema, table):
     """Whether every value is one that the schema allows; written without the code that is tested."""
     assert len({bytes(row) for row in table.columns["subject"]} if "subject" in table.columns else ()) == table.rows
     for column in schema.columns:
-        for value in table.columns[column.name].tolist() if column.kind != "subject" else ():
+        if column.kind in {"subject", "bits", "digest"}:  # any bytes will do
+            assert table.columns[column.name].shape == (table.rows, column.width // 8 or 16)
+            continue
+        for value in table.columns[column.name].tolist():
             missing = MISSING_CATEGORY if column.kind == "category" else MISSING_NUMBER
             if value == missing:
                 assert column.missing_allowed
@@ -154,3 +169,21 @@ def test_any_bytes_are_refused(data, with_magic):
     )
     with pytest.raises(DocumentError):
         TableReader.read((b"sealtabl\x01\x00\x00\x00" if with_magic else b"") + data, schema, row_limit=2**60)
+
+
+@given(tables(), st.data())
+def test_columns_that_overlap_or_lie_elsewhere_are_refused(example, data):
+    schema, _, good = example
+    size = int.from_bytes(good[12:16], "little")
+    header = json.loads(good[16 : 16 + size])
+    place = data.draw(st.sampled_from(header["columns"]))
+    field = data.draw(st.sampled_from(["offset", "size"]))
+    wrong = data.draw(st.sampled_from([other[field] for other in header["columns"]]) | st.integers(0, 2**53 - 1))
+    if wrong == place[field]:
+        return
+    place[field] = wrong
+    text = canonical_bytes(header)
+    start = good[:12] + len(text).to_bytes(4, "little") + text
+    body = good[-(-(16 + size) // 8) * 8 :]
+    with pytest.raises(DocumentError, match="TABLE_COLUMN"):
+        TableReader.read(start.ljust(-(-len(start) // 8) * 8, b"\x00") + body, schema, row_limit=LIMIT)

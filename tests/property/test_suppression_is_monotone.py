@@ -1,6 +1,7 @@
 """The gate's rules have a direction: more subjects never hide, more recipients or a stricter preset never show."""
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 
 import lung
@@ -14,6 +15,8 @@ from enclave.analyses.results import (
     RawCounts,
     RawCurve,
     RawGroup,
+    RawMean,
+    RawMeans,
     RawPoint,
     RawRegression,
     RawSurvival,
@@ -22,6 +25,7 @@ from enclave.analyses.results import (
     Support,
 )
 from enclave.disclosure.counts import release_counts
+from enclave.disclosure.means import is_dominated, release_means
 from enclave.disclosure.regression import release_regression
 from enclave.disclosure.rounding import midpoint, p_value, significant, to_base
 from enclave.disclosure.statistic import release_statistic
@@ -183,6 +187,82 @@ def test_a_stricter_preset_never_shows_more_points(made, receivers, one, other):
 
 
 @st.composite
+def tables_of_means(draw):
+    """Groups of a variable: values of few or of many kinds, some with outliers."""
+    contributors = draw(owners)
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    cells = []
+    for number in range(draw(st.integers(1, 3))):
+        n = draw(st.integers(0, 400))
+        values = generator.integers(0, draw(st.integers(1, 5)), n).astype(float)
+        if draw(st.booleans()):
+            values += generator.standard_t(draw(st.integers(1, 6)), n)
+        cells.append(RawMean(f"group {number}", values, generator.integers(0, len(contributors), n)))
+    return RawMeans(tuple(cells), contributors)
+
+
+def shown(table):
+    return [cell.mean is not None for cell in table.cells]
+
+
+@settings(max_examples=150, deadline=None)
+@given(tables_of_means(), recipients, presets, presets)
+def test_a_stricter_preset_never_shows_more_means(raw, receivers, one, other):
+    loose, strict = sorted((one, other), key=STRICTER.index)
+    against = coalitions(receivers, raw.owner_keys)
+    looser, stricter = release_means(raw, loose, against), release_means(raw, strict, against)
+    for cell, hidden in zip(looser.cells, stricter.cells, strict=True):
+        assert hidden.mean is None or (hidden.mean, hidden.sd) == (cell.mean, cell.sd)
+
+
+@settings(max_examples=150, deadline=None)
+@given(tables_of_means(), recipients, st.sampled_from(OWNERS), presets)
+def test_one_recipient_more_never_shows_more_means(raw, receivers, another, preset):
+    fewer = release_means(raw, preset, coalitions(receivers, raw.owner_keys))
+    more = release_means(raw, preset, coalitions([*receivers, another], raw.owner_keys))
+    assert all(before or not after for before, after in zip(shown(fewer), shown(more), strict=True))
+
+
+@settings(max_examples=150, deadline=None)
+@given(tables_of_means(), presets, st.integers(1, 200), st.integers(0, 2**32 - 1))
+def test_own_values_never_help_anybody_to_a_mean(raw, preset, padding, seed):
+    """Without the padding owner's values the judgement is the one before, and no recipient sees more than it allows."""
+    assume(len(raw.owner_keys) > 1)
+    generator = np.random.default_rng(seed)
+    more = generator.choice([0.0, 1.0, 1e6], padding) + generator.normal(size=padding) * generator.integers(0, 2)
+    padded = RawMeans(
+        tuple(
+            RawMean(
+                cell.label,
+                np.concatenate([cell.values, more]),
+                np.concatenate([cell.owners, np.zeros(padding, dtype=np.intp)]),
+            )
+            for cell in raw.cells
+        ),
+        raw.owner_keys,
+    )
+    padder = frozenset({frozenset({raw.owner_keys[0]})})
+    before = shown(release_means(raw, preset, padder))
+    assert shown(release_means(padded, preset, padder)) == before
+    for receiver in (raw.owner_keys[0], OUTSIDER):
+        against = coalitions([receiver], raw.owner_keys)
+        after = shown(release_means(padded, preset, against))
+        kept = frozenset(coalition for coalition in against if raw.owner_keys[0] in coalition)
+        allowed = shown(release_means(raw, preset, kept))
+        assert all(may or not does for may, does in zip(allowed, after, strict=True))
+
+
+@given(st.lists(st.floats(-1e9, 1e9), min_size=3, max_size=40), st.floats(0, 1))
+def test_dominance_holds_wherever_the_p_percent_rule_fails(values, share):
+    """One value is made so large that all but the two largest have less than 15 % of it."""
+    amounts = np.sort(np.abs(values))
+    assume(amounts[:-1].sum() > 1e-6)
+    largest = (1 + share) * amounts[:-2].sum() / 0.15 + amounts[-2] + 1e-6
+    assert amounts[:-2].sum() < 0.15 * largest
+    assert is_dominated(np.array([*amounts[:-1], -largest]))
+
+
+@st.composite
 def designs(draw):
     n = draw(st.integers(12, 400))
     seed = draw(st.integers(0, 2**32 - 1))
@@ -201,23 +281,30 @@ def designs(draw):
     )
 
 
-def regression(design):
+models = st.sampled_from(["hazard ratio", "odds ratio", "penalised odds ratio", "difference"])
+
+
+def regression(design, model):
+    """A model on a design; of a number that is 0 but where the design has an event."""
     terms = tuple(RawTerm(str(number), 0.5, 0.25, 0.05) for number in range(design.matrix.shape[1]))
-    return RawRegression(terms, (-2.0, -1.0), design)
+    effect = model.removeprefix("penalised ")
+    if effect == "difference":
+        design = replace(design, event=None, outcome=design.event * (1.0 + np.arange(len(design.event)) % 7))
+    return RawRegression(terms, (-2.0, -1.0), design, effect=effect, penalised=effect != model)
 
 
-@settings(max_examples=60, deadline=None)
-@given(designs(), recipients, presets, presets)
-def test_a_stricter_preset_never_shows_a_model_more(design, receivers, one, other):
+@settings(max_examples=120, deadline=None)
+@given(designs(), models, recipients, presets, presets)
+def test_a_stricter_preset_never_shows_a_model_more(design, model, receivers, one, other):
     loose, strict = sorted((one, other), key=STRICTER.index)
     against = coalitions(receivers, design.owner_keys)
-    if passes(lambda: release_regression(regression(design), strict, against)):
-        assert passes(lambda: release_regression(regression(design), loose, against))
+    if passes(lambda: release_regression(regression(design, model), strict, against)):
+        assert passes(lambda: release_regression(regression(design, model), loose, against))
 
 
-@settings(max_examples=60, deadline=None)
-@given(designs(), presets, st.integers(1, 200), st.integers(0, 2**32 - 1))
-def test_own_rows_never_help_anybody_to_a_model(design, preset, padding, seed):
+@settings(max_examples=120, deadline=None)
+@given(designs(), models, presets, st.integers(1, 200), st.integers(0, 2**32 - 1))
+def test_own_rows_never_help_anybody_to_a_model(design, model, preset, padding, seed):
     """A model that leaves after padding was sound without any of the padding owner's rows, whoever receives it."""
     assume(len(design.owner_keys) > 1)
     generator = np.random.default_rng(seed)
@@ -230,14 +317,14 @@ def test_own_rows_never_help_anybody_to_a_model(design, preset, padding, seed):
         event=np.concatenate([design.event, generator.random(padding) < 0.5]),
         strata=None if design.strata is None else np.concatenate([design.strata, generator.integers(0, 3, padding)]),
     )
-    before = passes(lambda: release_regression(regression(design), preset, padder))
-    assert passes(lambda: release_regression(regression(padded), preset, padder)) == before
+    before = passes(lambda: release_regression(regression(design, model), preset, padder))
+    assert passes(lambda: release_regression(regression(padded, model), preset, padder)) == before
     for recipient in (design.owner_keys[0], OUTSIDER):
         against = coalitions([recipient], design.owner_keys)
-        if passes(lambda against=against: release_regression(regression(padded), preset, against)):
+        if passes(lambda against=against: release_regression(regression(padded, model), preset, against)):
             collusion = against if len(design.owner_keys) > 3 else padder
             kept = frozenset(coalition for coalition in collusion if design.owner_keys[0] in coalition)
-            assert passes(lambda kept=kept: release_regression(regression(design), preset, kept))
+            assert passes(lambda kept=kept: release_regression(regression(design, model), preset, kept))
 
 
 numbers = st.floats(-1e17, 1e17, allow_nan=False)

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from enclave.analyses import find_analysis
+from enclave.analyses.base import Inputs
+from enclave.analyses.clinical.survival import Survival
 from protocol.documents import Column, TableSchema
 
 CLOSE = 1e-6
-SURVIVAL = find_analysis("clinical.survival")
+SURVIVAL = Survival()
 
 
 def run(frame, columns, outputs, **parameters):
@@ -20,8 +21,8 @@ def run(frame, columns, outputs, **parameters):
     schema = TableSchema(columns=(Column(name="subject", description="Subject", kind="subject"), *columns))
     parts = [frame.iloc[start::3] for start in range(3)]
     cohorts = [lung.cohort(part, slot, schema) for slot, part in zip("abc", parts, strict=True)]
-    plan = SURVIVAL.plan(parameters, outputs, {cohort.slot: schema for cohort in cohorts})
-    return SURVIVAL.run(plan, cohorts)
+    plan = SURVIVAL.plan(parameters, outputs, {cohort.slot: cohort.schema for cohort in cohorts})
+    return SURVIVAL.run(plan, Inputs(tuple(cohorts), iter(()), bytes(32)))
 
 
 def assert_cox(found, wanted):

@@ -143,7 +143,7 @@ def launch_line(host):
 
 
 def test_a_session_in_a_process_prints_nothing(host, tmp_path):
-    status = finish(start(tmp_path, "-m", "enclave"), launch_line(host))
+    status = finish(start(tmp_path, "-m", "enclave", "clinical"), launch_line(host))
     assert status == (0, b"", b"")
     assert len(host.results) == 1
     assert not any(isinstance(output.value, Refusal) for output in host.opened().values())
@@ -151,7 +151,7 @@ def test_a_session_in_a_process_prints_nothing(host, tmp_path):
 
 def test_a_refused_session_in_a_process_prints_nothing(host, tmp_path):
     host.lies["study"] = lambda asked, honest: to_bytes(host.study.repack(approvals=()))
-    assert finish(start(tmp_path, "-m", "enclave"), launch_line(host)) == (0, b"", b"")
+    assert finish(start(tmp_path, "-m", "enclave", "clinical"), launch_line(host)) == (0, b"", b"")
     assert [failure.code for failure in host.failures] == ["NOT_APPROVED"]
 
 
@@ -187,7 +187,7 @@ def test_a_signal_after_keys_brings_out_no_traceback(host, tmp_path, number):
         return honest()
 
     host.lies["commit"] = lie
-    processes.append(start(tmp_path, "-m", "enclave"))
+    processes.append(start(tmp_path, "-m", "enclave", "clinical"))
     status, out, err = finish(processes[0], launch_line(host))
     assert status != 0
     assert (out, err) == (b"", b"")
@@ -203,7 +203,7 @@ def test_an_enclave_computes_in_one_thread_whatever_its_host_sets(host, tmp_path
         return honest()
 
     host.lies["commit"] = lie
-    running.append(start(tmp_path, "-m", "enclave", OPENBLAS_NUM_THREADS="2", OMP_NUM_THREADS="2"))
+    running.append(start(tmp_path, "-m", "enclave", "clinical", OPENBLAS_NUM_THREADS="2", OMP_NUM_THREADS="2"))
     assert finish(running[0], launch_line(host)) == (0, b"", b"")
     assert threads == [1]
 
@@ -225,14 +225,14 @@ def test_arguments_environment_and_files_of_an_enclave_hold_no_secret(host, tmp_
     host.lies["commit"] = lie
 
     async def run():
-        enclave = await EnclaveProcess.start(settings, host.launch, folder)
+        enclave = await EnclaveProcess.start(settings, "clinical", host.launch, folder)
         running.append(enclave._process.pid)
         status = await enclave.wait()
         await enclave.stop()
         return status, enclave.printed
 
     assert asyncio.run(run()) == (0, 0)
-    assert found["cmdline"].split(b"\0")[1:] == [b"-I", b"-m", b"enclave", b""]
+    assert found["cmdline"].split(b"\0")[1:] == [b"-I", b"-m", b"enclave", b"clinical", b""]
     names = {pair.split(b"=")[0] for pair in found["environ"].split(b"\0") if pair}
     assert names <= {b"LANG", b"PATH", b"LC_CTYPE"}
     for secret in (TOKEN, TICKET, *(dataset.data_key.hex() for dataset in host.study.datasets)):

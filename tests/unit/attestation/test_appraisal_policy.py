@@ -7,7 +7,7 @@ import pytest
 from attestation.policy import ATTRIBUTE_BITS, Masked, load_policy, manifests_folder
 from protocol.errors import AttestationError
 
-PRODUCTION = (manifests_folder() / "clinical" / "appraisal.toml").read_text("utf-8")
+PRODUCTION = (manifests_folder() / "appraisal.toml").read_text("utf-8")
 KEYS = re.findall(r"^([a-z_]+) =", PRODUCTION, re.MULTILINE)
 
 

@@ -31,6 +31,7 @@ from protocol.errors import AttestationError, DocumentError, SealroomError, Tran
 from protocol.types import decode_base64, encode_base64
 
 PROJECT = Path(__file__).resolve().parents[3]
+PROFILES = ("clinical", "discovery", "genomics")
 REPORT_DATA = attested.claims().report_data
 
 
@@ -272,26 +273,30 @@ def test_one_changed_byte_of_the_enclave_makes_an_existing_contract_refuse(tmp_p
     for name in ("enclave", "protocol", "attestation", "manifests"):
         shutil.copytree(PROJECT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(PROJECT / "requirements.lock", tree)
-    contract = replace(attested.EXPECTED, measurement=measure("clinical", tree))
+    expected = {name: replace(attested.EXPECTED, profile=name, measurement=measure(name, tree)) for name in PROFILES}
     with (
         process(tmp_path / "state", "--files", str(tree)) as (running, ready),
         httpx.Client(base_url=ready["url"], trust_env=False) as client,
     ):
         roots = (load_root(client.get("/v1/root").text),)
 
-        def evidence():
-            ticket = client.post("/v1/enclaves", json={"profile": "clinical"}).json()["ticket"]
-            quote = encode_base64(SimulatedAttester(ready["url"], ticket).quote(REPORT_DATA))
+        def appraise(profile):
+            ticket = client.post("/v1/enclaves", json={"profile": profile}).json()["ticket"]
+            claims = attested.claims(profile=profile)
+            quote = encode_base64(SimulatedAttester(ready["url"], ticket).quote(claims.report_data))
             collateral = Collateral.model_validate_json(client.post("/v1/collateral", json={"quote": quote}).content)
-            return Evidence(claims=attested.claims(), quote=quote, collateral=collateral)
+            evidence = Evidence(claims=claims, quote=quote, collateral=collateral)
+            return attested.appraise(evidence, roots=roots, expected=expected[profile], at=datetime.now(UTC))
 
-        assert attested.appraise(evidence(), roots=roots, expected=contract, at=datetime.now(UTC))
+        assert all(appraise(profile) for profile in PROFILES)
         for path in sorted((tree / "enclave").rglob("*.py"))[::7]:
             before = path.read_bytes()
             path.write_bytes(before + b"#")
+            changed = [name for name in PROFILES if measure(name, tree) != expected[name].measurement]
+            assert changed, path
             with attested.refused("MEASUREMENT", "measurement"):
-                attested.appraise(evidence(), roots=roots, expected=contract, at=datetime.now(UTC))
+                appraise(changed[0])
             path.write_bytes(before)
-        assert attested.appraise(evidence(), roots=roots, expected=contract, at=datetime.now(UTC))
+        assert all(appraise(profile) for profile in PROFILES)
         running.send_signal(signal.SIGTERM)
         assert running.wait(20) == 0

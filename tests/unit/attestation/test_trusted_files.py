@@ -217,16 +217,42 @@ def test_the_clinical_lock_is_up_to_date():
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
-def test_the_clinical_lock_holds_the_enclave_and_no_simulator():
-    found = parse_lock((manifests_folder() / "clinical" / LOCK_NAME).read_text("utf-8"))
-    for folder in ("enclave", "protocol"):
-        assert set(files_below(PROJECT, folder)) <= set(found)
-    others = {path for path in found if not path.startswith(("enclave/", "protocol/"))}
-    assert others == {
+PROFILES = ("clinical", "discovery", "genomics")
+
+
+def of_one_profile(profile):
+    return (f"enclave/analyses/{profile}/", f"enclave/profiles/{profile}.py")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profiles_lock_holds_the_enclave_without_what_others_alone_run_and_no_simulator(profile):
+    found = parse_lock((manifests_folder() / profile / LOCK_NAME).read_text("utf-8"))
+    others = tuple(path for other in PROFILES if other != profile for path in of_one_profile(other))
+    ours = {path for folder in ("enclave", "protocol") for path in files_below(PROJECT, folder)}
+    assert {path for path in found if path.startswith(("enclave/", "protocol/"))} == {
+        path for path in ours if not path.startswith(others)
+    }
+    assert {path for path in found if not path.startswith(("enclave/", "protocol/"))} == {
         "attestation/__init__.py",
         "attestation/attesters/__init__.py",
         "attestation/attesters/simulated.py",
-        "manifests/clinical/profile.toml",
+        f"manifests/{profile}/profile.toml",
         "requirements.lock",
     }
-    assert measure("clinical", PROJECT) == measure("clinical", PROJECT)
+    assert measure(profile, PROJECT) == measure(profile, PROJECT)
+
+
+def test_profiles_have_different_measurements():
+    assert len({measure(profile, PROJECT) for profile in PROFILES}) == 3
+
+
+def test_what_only_another_profile_runs_does_not_change_the_measurement(tree):
+    (tree / "enclave/other").mkdir()
+    (tree / "enclave/other/analysis.py").write_text("")
+    profile = tree / "manifests/small/profile.toml"
+    profile.write_text(profile.read_text() + 'without = ["enclave/other"]\n')
+    before = measure("small", tree)
+    (tree / "enclave/other/analysis.py").write_text("#")
+    assert measure("small", tree) == before
+    (tree / "enclave/other.py").write_text("")
+    assert measure("small", tree) != before

@@ -115,7 +115,7 @@ def test_a_host_brings_a_run_to_its_result(shared, platform, make_host):
     scene = study(shared, platform)
     run = scene.start()
     host = make_host(shared, "print")
-    assert host.ready == {"ready": True, "profiles": ["clinical"]}
+    assert host.ready == {"ready": True, "profiles": ["clinical", "discovery", "genomics"]}
     assert ended(scene, run)["state"] == "finished"
     result = must(scene.member(0, "analyst").get(f"/v1/runs/{run}/result")).content
     assert ResultBundle.from_bytes(result).evidence.claims.run == run

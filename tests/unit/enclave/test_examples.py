@@ -6,10 +6,17 @@ import importlib
 import pytest
 
 MODULES = {
-    "enclave.analyses.survival.cox": 1,
-    "enclave.analyses.survival.kaplan_meier": 1,
-    "enclave.analyses.survival.logrank": 1,
+    "enclave.analyses.clinical.glm.firth": 1,
+    "enclave.analyses.clinical.glm.linear": 1,
+    "enclave.analyses.clinical.glm.logistic": 1,
+    "enclave.analyses.clinical.survival.cox": 1,
+    "enclave.analyses.clinical.survival.kaplan_meier": 1,
+    "enclave.analyses.clinical.survival.logrank": 1,
+    "enclave.analyses.discovery.qsar.accuracy": 1,
+    "enclave.analyses.discovery.qsar.models": 1,
+    "enclave.disclosure.means": 2,
     "enclave.disclosure.rounding": 2,
+    "enclave.disclosure.separation": 1,
 }
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from enclave.ingest import SUBJECT, read_cohort
 from protocol.documents import Column, TableSchema
+from protocol.documents.dataset import DatasetSchema
 from protocol.layout import TableReader, write_table
 
 SCHEMA = TableSchema(
@@ -17,6 +18,7 @@ SCHEMA = TableSchema(
         lung.category("arm", ("z", "zinc"), ("a", "aspirin"), ("n", "nothing"), missing_allowed=True),
     )
 )
+DESCRIBED = DatasetSchema(table=SCHEMA)
 PSEUDONYMS = np.array([[7] * 15 + [0], [0] * 16, [255] * 16], dtype="u1")
 
 
@@ -30,11 +32,11 @@ def cohort():
     }
     sink = io.BytesIO()
     write_table(SCHEMA, columns, sink)
-    return read_cohort("lung-a", "aa" * 32, TableReader.read(sink.getvalue(), SCHEMA, row_limit=3))
+    return read_cohort("lung-a", "aa" * 32, TableReader.read(sink.getvalue(), SCHEMA, row_limit=3), DESCRIBED)
 
 
 def test_what_a_cohort_is(cohort):
-    assert (cohort.slot, cohort.owner, cohort.schema) == ("lung-a", "aa" * 32, SCHEMA)
+    assert (cohort.slot, cohort.owner, cohort.schema) == ("lung-a", "aa" * 32, DESCRIBED)
     assert list(cohort.frame.columns) == ["age", "dose", "arm"]
 
 

@@ -9,7 +9,8 @@ import sys
 import pytest
 from hostile_host import TICKET, TOKEN
 
-from enclave.__main__ import main
+from enclave import profiles
+from enclave.__main__ import PROFILES, main
 from enclave.relay import MAX_LAUNCH
 from protocol.canonical import canonical_bytes
 
@@ -53,7 +54,7 @@ def launch(**changes):
 )
 def test_a_launch_line_that_is_none_ends_in_1_without_a_word(line):
     wanted = (1, b"", b"")
-    assert run(line=line) == wanted
+    assert run("clinical", line=line) == wanted
 
 
 @pytest.mark.parametrize(
@@ -70,20 +71,33 @@ def test_a_launch_line_that_is_none_ends_in_1_without_a_word(line):
     ids=lambda changes: "-".join(changes.values()) or "nobody listens",
 )
 def test_a_launch_that_leads_nowhere_ends_in_1_without_a_word(changes):
-    assert run(line=launch(**changes)) == (1, b"", b"")
+    assert run("clinical", line=launch(**changes)) == (1, b"", b"")
 
 
 def test_a_process_started_with_closed_streams_ends_as_any_other():
-    command = ["sh", "-c", 'exec "$0" -I -m enclave >&- 2>&-', sys.executable]
+    command = ["sh", "-c", 'exec "$0" -I -m enclave clinical >&- 2>&-', sys.executable]
     done = subprocess.run(command, input=launch(), capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
 
 
-@pytest.mark.parametrize("arguments", [["--local"], ["--plan", "x"], ["--help"], [""], ["-"], ["--describe", "--plan"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--local"],
+        ["--plan", "x"],
+        ["--help"],
+        [""],
+        ["-"],
+        ["--describe", "--plan"],
+        [],
+        ["production"],
+        ["clinical", "x"],
+    ],
+)
 def test_unknown_arguments_exit_with_2(arguments, capsys):
     assert main(arguments) == 2
     out, err = capsys.readouterr()
-    assert (out, err) == ("", "Usage: python -m enclave [--describe | --plan]\n")
+    assert (out, err) == ("", "Usage: python -m enclave clinical | discovery | genomics | --describe | --plan\n")
 
 
 def test_unknown_arguments_of_the_process_exit_with_2_and_are_not_repeated():
@@ -96,7 +110,7 @@ def test_describe(capfdbinary):
     assert main(["--describe"]) == 0
     sys.stdout.flush()
     out, err = capfdbinary.readouterr()
-    assert [analysis["name"] for analysis in json.loads(out)["analyses"]] == ["clinical.survival"]
+    assert json.loads(out)["analyses"][0]["name"] == "clinical.survival"
     assert err == b""
 
 
@@ -114,3 +128,7 @@ def test_plan_reads_no_more_than_it_may(monkeypatch, capfdbinary):
     assert source.tell() == 4 * 2**20 + 1
     sys.stdout.flush()
     assert json.loads(capfdbinary.readouterr().out)["code"] == "SIZE"
+
+
+def test_the_profiles_are_those_that_there_are():
+    assert PROFILES == profiles.PROFILES

@@ -6,7 +6,9 @@ import lung
 import pytest
 
 from enclave.offline import MAX_REQUEST, describe, plan
+from enclave.profiles import PROFILES, load_profile
 from protocol.canonical import canonical_bytes, parse_canonical
+from protocol.documents.dataset import DatasetSchema
 
 
 def request(**changes):
@@ -16,7 +18,8 @@ def request(**changes):
             name: list(value) if isinstance(value, tuple) else value for name, value in lung.PARAMETERS.items()
         },
         "outputs": list(lung.OUTPUTS),
-        "tables": dict.fromkeys("abc", lung.SCHEMA.model_dump(mode="json")),
+        "mappings": {},
+        "datasets": {slot: DatasetSchema(table=lung.SCHEMA).model_dump(mode="json") for slot in "abc"},
     }
     return canonical_bytes({**content, **changes})
 
@@ -28,8 +31,9 @@ def problem(data):
 
 
 def test_describe_is_canonical_and_complete():
-    (survival,) = parse_canonical(describe(), limit=2**20)["analyses"]
-    assert survival["name"] == "clinical.survival"
+    found = {item["name"]: item for item in parse_canonical(describe(), limit=2**20)["analyses"]}
+    assert list(found) == [item.descriptor.name for profile in PROFILES for item in load_profile(profile).listed]
+    survival = found["clinical.survival"]
     assert set(survival) == {
         "name",
         "title",
@@ -50,7 +54,7 @@ def test_plan_answers_with_profile_and_outputs():
     assert status == 0
     assert found["profile"] == "clinical"
     assert [output["output"] for output in found["outputs"]] == list(lung.OUTPUTS)
-    assert set(found["outputs"][0]) == {"output", "type", "labels", "reveals"}
+    assert set(found["outputs"][0]) == {"output", "type", "labels", "reveals", "about"}
     assert found["outputs"][0]["labels"] == ["age (per a)", "sex: female against male", "ph.ecog (per 1)"]
 
 
@@ -64,7 +68,7 @@ def test_plan_answers_with_profile_and_outputs():
         (b'{"analysis":"clinical.survival"}', "DOCUMENT"),
         (b" " * (MAX_REQUEST + 1), "SIZE"),
         (request(more=1), "DOCUMENT"),
-        (request(tables={}), "DOCUMENT"),
+        (request(datasets={}), "DOCUMENT"),
         (request(outputs=[]), "DOCUMENT"),
         (request(parameters={"time": {"expression": "age * 2"}}), "DOCUMENT"),
         (request(parameters={"time": True}), "DOCUMENT"),

@@ -1,13 +1,17 @@
 import lung
 import pytest
 
-from enclave.analyses import ANALYSES, find_analysis
-from enclave.analyses.base import Analysis, Descriptor, OutputSpec
+from enclave.analyses.base import Analysis, Descriptor, Inputs, OutputSpec
+from enclave.analyses.clinical.survival import Survival
+from enclave.analyses.parameters import ParameterSpec, check_parameters, names
 from enclave.analyses.results import Unavailable
+from enclave.profiles import PROFILES, load_profile
 from protocol.documents import ContractOutput, TableSchema
+from protocol.documents.dataset import DatasetSchema
 from protocol.errors import AnalysisError
 
-SURVIVAL = find_analysis("clinical.survival")
+SURVIVAL = Survival()
+ANALYSES = {found.descriptor.name: found for name in PROFILES for found in load_profile(name).listed}
 
 
 def schema(**replacements):
@@ -16,10 +20,14 @@ def schema(**replacements):
     return TableSchema(columns=tuple(column for column in columns if column is not None))
 
 
+def described(tables):
+    return {slot: DatasetSchema(table=table) for slot, table in tables.items()}
+
+
 def code(*, tables=None, outputs=lung.OUTPUTS, **changes):
     parameters = {name: value for name, value in {**lung.PARAMETERS, **changes}.items() if value is not None}
     with pytest.raises(AnalysisError) as caught:
-        SURVIVAL.plan(parameters, outputs, tables or dict.fromkeys("abc", lung.SCHEMA))
+        SURVIVAL.plan(parameters, outputs, described(tables or dict.fromkeys("abc", lung.SCHEMA)))
     assert len(caught.value.detail) > 20
     return caught.value.code
 
@@ -152,14 +160,16 @@ def test_slots_must_agree(other, wanted):
 
 def test_the_message_names_slot_column_and_both_sides():
     with pytest.raises(AnalysisError) as caught:
-        SURVIVAL.plan(lung.PARAMETERS, ("cox",), {"left": lung.SCHEMA, "right": schema(age=lung.number("age", "mo"))})
+        SURVIVAL.plan(
+            lung.PARAMETERS, ("cox",), described({"left": lung.SCHEMA, "right": schema(age=lung.number("age", "mo"))})
+        )
     for word in ("age", "left", "right", "mo"):
         assert word in caught.value.detail
 
 
 def test_a_decimal_may_have_another_scale_elsewhere():
     coarse, fine = (schema(age=lung.number("age", "a", kind="decimal", scale=scale)) for scale in (1, 3))
-    assert SURVIVAL.plan(lung.PARAMETERS, ("cox",), {"a": coarse, "b": fine}).outputs[0].output == "cox"
+    assert SURVIVAL.plan(lung.PARAMETERS, ("cox",), described({"a": coarse, "b": fine})).outputs[0].output == "cox"
 
 
 def test_an_event_may_be_a_whole_number():
@@ -178,6 +188,16 @@ def test_there_is_a_slot():
         SURVIVAL.plan(lung.PARAMETERS, ("cox",), {})
 
 
+def test_texts_may_repeat_and_are_a_list_of_texts():
+    spec = ParameterSpec("words", "texts", "Words.", ("one",))
+    given = {"words": ("age", "age")}
+    assert check_parameters([spec], given, ["one"]) == given
+    assert names(given, "words") == ("age", "age")
+    for wrong in ("age", ("age", 1), (1, 2), 7):
+        with pytest.raises(AnalysisError, match=r"PARAMETER_KIND.*a list of texts"):
+            check_parameters([spec], {"words": wrong}, ["one"])
+
+
 def test_labels_must_fit_a_contract():
     long = schema(sex=lung.category("sex", ("1", "m" * 999), ("2", "f")))
     assert code(tables={"a": long}) == "LABELS"
@@ -185,7 +205,7 @@ def test_labels_must_fit_a_contract():
 
 def test_unknown_analysis():
     with pytest.raises(AnalysisError, match="ANALYSIS_UNKNOWN"):
-        find_analysis("clinical.magic")
+        load_profile("clinical").find_analysis("clinical.magic")
 
 
 def test_a_plan_is_compared_with_the_contract():
@@ -220,7 +240,8 @@ def test_every_analysis_says_what_it_is(analysis):
     assert descriptor.estimand
     assert descriptor.references
     assert descriptor.outside_answer
-    assert all(parameter.description and parameter.needed_by for parameter in descriptor.parameters)
+    assert all(parameter.needed_by or "Left out," in parameter.description for parameter in descriptor.parameters)
+    assert all(parameter.description for parameter in descriptor.parameters)
     offered = {output.name for output in descriptor.outputs}
     assert all(set(parameter.needed_by) <= offered for parameter in descriptor.parameters)
     assert all(output.description and output.reveals for output in descriptor.outputs)
@@ -240,11 +261,11 @@ class Twice(Analysis[None]):
         outside_answer="",
     )
 
-    def label(self, parameters, outputs, tables):
+    def label(self, parameters, outputs, datasets):
         return {"one": ("same", "same")}
 
-    def pool(self, plan, cohorts):
-        if not cohorts:
+    def pool(self, plan, inputs):
+        if not inputs.cohorts:
             raise ValueError("patient 17 has value 4711")
 
     def estimate(self, output, data):
@@ -253,11 +274,11 @@ class Twice(Analysis[None]):
 
 def test_labels_that_read_the_same_are_refused():
     with pytest.raises(AnalysisError, match="LABELS"):
-        Twice().plan({}, ("one",), {"a": lung.SCHEMA})
+        Twice().plan({}, ("one",), {"a": DatasetSchema(table=lung.SCHEMA)})
 
 
 @pytest.mark.parametrize("cohorts", [(), lung.cohorts()], ids=["pool", "estimate"])
 def test_what_breaks_says_nothing(cohorts, capfd):
     plan = lung.plan(outputs=("cox",))
-    assert Twice().run(plan, cohorts) == {"cox": Unavailable("INTERNAL")}
+    assert Twice().run(plan, Inputs(tuple(cohorts), iter(()), bytes(32))) == {"cox": Unavailable("INTERNAL")}
     assert capfd.readouterr() == ("", "")

@@ -16,11 +16,11 @@ import pytest
 from hostile_host import Raw, host, make_host
 from lung_study import make_lung_study
 
-import enclave.compute
 import enclave.session
-from enclave.analyses.survival import Survival
+from enclave.analyses.clinical.survival import Survival
 from enclave.compute import compute, plan_study
 from enclave.custody import EnclaveKeys
+from enclave.profiles import Profile, load_profile
 from enclave.relay import Relay
 from enclave.session import _pad_time, run_session
 from protocol.documents.outputs import Refusal
@@ -31,6 +31,11 @@ from protocol.layout import TableReader
 __all__ = ["host", "make_host"]
 
 ROWS = 350_000
+CLINICAL = load_profile("clinical")
+
+
+def computed(study, plan, tables):
+    return compute(study, plan, CLINICAL, tables, iter(()), bytes(32))
 
 
 @pytest.mark.parametrize("before", [0.0, 0.01, 0.049, 0.05, 0.12])
@@ -46,14 +51,14 @@ def test_a_host_that_cannot_even_be_told_ends_the_session_with_an_error(host):
     host.lies["assignment"] = host.lies["failure"] = lambda asked, honest: Raw()
     relay = Relay.connect(host.launch)
     with contextlib.closing(relay._client), pytest.raises(TransportError):
-        run_session(relay, None)
+        run_session(relay, None, CLINICAL)
 
 
 class Faulty(Survival):
     """Survival whose run fails, with rows in the message."""
 
-    def run(self, plan, cohorts):
-        raise ValueError(repr(cohorts[0].frame))
+    def run(self, plan, inputs):
+        raise ValueError(repr(inputs.cohorts[0].frame))
 
 
 @pytest.fixture
@@ -65,17 +70,17 @@ def study_and_tables():
 
 def test_a_fault_of_the_program_is_a_refusal_like_any_other(study_and_tables, monkeypatch):
     study, tables = study_and_tables
-    plan = plan_study(study)
-    assert not any(isinstance(output.value, Refusal) for output in compute(study, plan, tables))
-    monkeypatch.setattr(enclave.compute, "find_analysis", lambda name: Faulty())
-    outputs = compute(study, plan, tables)
+    plan = plan_study(study, CLINICAL)
+    assert not any(isinstance(output.value, Refusal) for output in computed(study, plan, tables))
+    monkeypatch.setattr(Profile, "find_analysis", lambda profile, name: Faulty())
+    outputs = computed(study, plan, tables)
     assert [output.output for output in outputs] == list(lung.OUTPUTS)
     assert {output.value for output in outputs} == {Refusal(refusal="INTERNAL")}
 
 
 def test_a_table_too_few_is_a_refusal_too(study_and_tables):
     study, tables = study_and_tables
-    outputs = compute(study, plan_study(study), tables[:2])
+    outputs = computed(study, plan_study(study, CLINICAL), tables[:2])
     assert {output.value for output in outputs} == {Refusal(refusal="INTERNAL")}
 
 
@@ -86,8 +91,8 @@ def test_keys_do_not_show_where_they_are_printed():
 LIBRARIES = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from enclave.compute import load_libraries
-load_libraries()
+from enclave.profiles import load_profile
+load_profile("clinical").load_libraries()
 before = {name.split(".")[0] for name in sys.modules}
 late = {name for name in sys.modules if name.startswith(("pandas.", "scipy.", "sklearn.", "statsmodels."))}
 import lung

@@ -72,7 +72,7 @@ def test_a_document_that_does_not_verify_is_marked_and_says_nothing_else(study):
     assert [entry.fields() for entry in found.unverified] == [
         {"name": name, "owner": "south", "state": "unverified: MEMBER_UNKNOWN"}
     ]
-    assert found.rows()[-1] == ("", "south", "", "unverified: MEMBER_UNKNOWN", "", name, "")
+    assert found.rows()[-1] == ("", "south", "", "unverified: MEMBER_UNKNOWN", "", "", name, "")
     assert name in repr(found) and name in found._repr_html_()
 
 

@@ -5,38 +5,115 @@ from factories import TABLE, make_study
 from partner_desk import Desk
 
 import sealroom.local_enclave as local_enclave
+from enclave.analyses.parameters import ParameterKind, ParameterSpec, check_parameters
+from protocol.documents.dataset import DatasetSchema
 from protocol.errors import AnalysisError, DocumentError, TransportError
 from sealroom.choose import choose_contract, choose_dataset
 from sealroom.listing import ContractEntry, DatasetEntry, RunEntry
-from sealroom.recipes import check_recipe, load_recipe, recipe_example
+from sealroom.recipes import check_recipe, load_recipe, output_names, recipe_example
+
+DATASETS = {slot: DatasetSchema(table=TABLE) for slot in ("a", "b")}
+KINDS = ParameterKind.__args__
 
 
-def test_analyses_are_listed_and_shown(tmp_path):
+@pytest.fixture(scope="module")
+def analyses():
+    return local_enclave.describe_analyses()
+
+
+def described(analyses, name):
+    return next(analysis for analysis in analyses if analysis["name"] == name)
+
+
+def commented(text):
+    """The words of all comments, in a row."""
+    return " ".join(line.strip().lstrip("# ") for line in text.splitlines() if line.strip().startswith("#"))
+
+
+def uncommented(text, start):
+    """The text with its last comment, from the line ``start`` on, made part of it."""
+    head, _, tail = text.partition(f"# {start}")
+    assert tail
+    return head + start + "\n".join(line.removeprefix("#").removeprefix(" ") for line in tail.splitlines())
+
+
+def test_analyses_are_listed_and_shown(tmp_path, analyses):
     desk = Desk(tmp_path)
-    (found,) = desk.run("recipe", "list", "--json").json
-    assert found["name"] == "clinical.survival"
-    assert "clinical.survival" in desk.run("recipe", "list").out
-    shown = desk.run("recipe", "show", "clinical.survival").out
-    for output in found["outputs"]:
-        assert output["reveals"] in shown
+    assert desk.run("recipe", "list", "--json").json == analyses
+    listed = desk.run("recipe", "list").out
+    for found in analyses:
+        assert found["name"] in listed
+        shown = desk.run("recipe", "show", found["name"]).out
+        for output in found["outputs"]:
+            assert output["reveals"] in shown
+        for parameter in found["parameters"]:
+            assert parameter["description"] in shown
+    found = described(analyses, "clinical.survival")
     assert desk.run("recipe", "show", "clinical.survival", "--json").json == found
     assert desk.run("recipe", "show", "clinical.magic", "--json", code=7).json["code"] == "ANALYSIS_UNKNOWN"
 
 
-def test_a_new_recipe_is_commented_and_needs_only_its_columns(tmp_path):
+def test_outputs_per_slot_choices_and_what_may_be_left_out_are_shown(tmp_path):
+    desk = Desk(tmp_path)
+    shown = desk.run("recipe", "show", "discovery.qsar").out
+    assert "  uplift-SLOT (metrics, one for each slot, for its owner alone): " in shown
+    assert "  pooled (metrics): " in shown
+    assert "  models (list of ridge, random forest, gradient boosting): " in shown
+    assert "pooled uplift-SLOT" in desk.run("recipe", "list").out
+    assert "  group (column, may be left out): " in desk.run("recipe", "show", "clinical.table1").out
+
+
+def test_a_new_recipe_of_each_analysis_can_be_read(tmp_path, analyses):
+    assert len(analyses) > 5
+    for found in analyses:
+        text = recipe_example(found)
+        path = tmp_path / f"{found['name']}.toml"
+        path.write_text(text)
+        draft = load_recipe(path)
+        assert draft.analysis == found["name"]
+        assert draft.outputs == tuple(name for output in found["outputs"] for name in output_names(output, ("a", "b")))
+        needed = {parameter["name"] for parameter in found["parameters"] if parameter["needed_by"]}
+        assert set(draft.parameters) == needed
+        assert not draft.mappings
+        for parameter in found["parameters"]:
+            assert f"{parameter['name']} = " in text
+        for output in found["outputs"]:
+            assert output["reveals"] in commented(text)
+
+
+def test_what_a_new_recipe_leaves_out_can_be_put_in(tmp_path, analyses):
+    path = tmp_path / "recipe.toml"
+    text = recipe_example(described(analyses, "clinical.table1"))
+    path.write_text(text.replace('# group = "a column"', 'group = "a column"'))
+    assert load_recipe(path).parameters["group"] == "a column"
+    path.write_text(uncommented(text, "[[mappings.b]]"))
+    number, category = load_recipe(path).mappings["b"]
+    assert (number.column, number.source) == ("cholesterol", "chol")
+    assert (number.factor, number.unit, number.missing) == ("38.67", "mg/dL", ("0",))
+    assert [(item.code, item.level.label) for item in category.levels] == [("m", "male"), ("f", "female")]
+
+
+def test_an_output_per_slot_is_asked_for_by_slot(tmp_path, analyses):
+    path = tmp_path / "recipe.toml"
+    path.write_text(recipe_example(described(analyses, "discovery.qsar")))
+    assert load_recipe(path).outputs == ("pooled", "uplift-a", "uplift-b")
+    assert "for the owner of its dataset alone" in commented(path.read_text())
+
+
+def test_two_lists_of_slots_have_none_in_common(tmp_path, analyses):
+    path = tmp_path / "recipe.toml"
+    path.write_text(recipe_example(described(analyses, "clinical.prediction")))
+    parameters = load_recipe(path).parameters
+    assert (parameters["train"], parameters["validate"]) == (("a",), ("b",))
+
+
+def test_a_new_recipe_is_commented_and_needs_only_its_columns(tmp_path, analyses):
     desk = Desk(tmp_path)
     out = tmp_path / "recipe.toml"
     assert desk.run("recipe", "new", "clinical.survival", "--out", out, "--json").json["file"] == str(out)
     text = out.read_text()
     assert text.rstrip("\n") == desk.run("recipe", "new", "clinical.survival").out.rstrip("\n")
     assert desk.run("recipe", "new", "clinical.survival", "--out", out, code=9)
-    (found,) = desk.run("recipe", "list", "--json").json
-    parsed = tomllib.loads(text)
-    assert parsed["outputs"] == [output["name"] for output in found["outputs"]]
-    assert set(parsed["parameters"]) == {parameter["name"] for parameter in found["parameters"]}
-    comments = " ".join(line.strip().lstrip("# ") for line in text.splitlines() if line.strip().startswith("#"))
-    for output in found["outputs"]:
-        assert output["reveals"] in comments
     for old, new in (
         ('time = "a column"', 'time = "time"'),
         ('event = "a column"', 'event = "status"'),
@@ -48,24 +125,25 @@ def test_a_new_recipe_is_commented_and_needs_only_its_columns(tmp_path):
         assert old in text
         text = text.replace(old, new)
     out.write_text(text)
-    planned = check_recipe(load_recipe(out), {"a": TABLE, "b": TABLE})
-    assert [output.output for output in planned.outputs] == parsed["outputs"]
+    planned = check_recipe(load_recipe(out), DATASETS)
+    assert [output.output for output in planned.outputs] == [
+        output["name"] for output in described(analyses, "clinical.survival")["outputs"]
+    ]
     assert planned.profile == "clinical"
 
 
-def test_every_kind_of_parameter_has_a_blank():
-    descriptor = {
-        "title": "t",
-        "name": "n",
-        "estimand": "e",
-        "outside_answer": "o",
-        "outputs": [{"name": "x", "description": "d", "reveals": "r"}],
-        "parameters": [
-            {"name": f"p{n}", "kind": kind, "description": "d", "needed_by": []}
-            for n, kind in enumerate(["column", "columns", "level", "whole number", "whole numbers"])
-        ],
-    }
-    assert len(tomllib.loads(recipe_example(descriptor))["parameters"]) == 5
+def test_every_kind_of_parameter_has_a_blank_that_is_of_its_kind():
+    output = {"name": "x", "description": "d", "reveals": "r", "per_slot": False}
+    parameters = [
+        {"name": f"p{place}", "kind": kind, "description": "d", "needed_by": ["x"], "choices": [], **more}
+        for place, kind in enumerate(KINDS)
+        for more in ([{"choices": ["one", "two"]}] if kind == "choices" else [{}])
+    ]
+    descriptor = {"title": "t", "name": "n", "estimand": "e", "outside_answer": "o", "outputs": [output]}
+    found = tomllib.loads(recipe_example(descriptor | {"parameters": parameters}))["parameters"]
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+    specs = [ParameterSpec(p["name"], p["kind"], "d", ("x",), tuple(p["choices"])) for p in parameters]
+    assert len(check_parameters(specs, given, ["x"])) == len(KINDS)
 
 
 @pytest.mark.parametrize("text", ["title = 1", "title = 'x'", "[", "parameters = { x = 1.5 }"])
@@ -83,9 +161,42 @@ def test_units_that_differ_are_found_from_schemas_alone(tmp_path):
         'time = "time"\nevent = "status"\nevent_level = "2"\ncovariates = ["age"]\n'
     )
     columns = tuple(c.model_copy(update={"unit": "mo"}) if c.name == "age" else c for c in TABLE.columns)
+    months = DatasetSchema(table=TABLE.model_copy(update={"columns": columns}))
     with pytest.raises(AnalysisError) as caught:
-        check_recipe(load_recipe(path), {"a": TABLE, "b": TABLE.model_copy(update={"columns": columns})})
+        check_recipe(load_recipe(path), DATASETS | {"b": months})
     assert caught.value.code == "UNIT"
+    with path.open("a") as more:
+        more.write('[[mappings.b]]\ncolumn = "age"\nsource = "age"\nunit = "a"\n')
+    (output,) = check_recipe(load_recipe(path), DATASETS | {"b": months}).outputs
+    assert output.labels == ("age (per a)",)
+
+
+RECIPE = 'title = "t"\nanalysis = "clinical.survival"\nslots = ["a", "b"]\noutputs = ["cox"]\nparameters = { time = "time" }\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('["a", "b"]', '["a", "a"]', "each slot is named once"),
+        ('["cox"]', '["cox", "cox"]', "each output is named once"),
+        ("parameters", '[[mappings.c]]\ncolumn = "x"\nsource = "x"\n[parameters]\n#', "there are mappings of slot c"),
+        ("parameters", '[[mappings.a]]\ncolumn = "x"\n[parameters]\n#', "mappings.a.0.source"),
+        (
+            "parameters",
+            '[[mappings.a]]\ncolumn = "x"\nsource = "x"\nfactor = "1e3"\n[parameters]\n#',
+            "mappings.a.0.factor",
+        ),
+    ],
+)
+def test_what_could_not_be_signed_is_found_when_it_is_read(tmp_path, old, new, said):
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE)
+    assert load_recipe(path)
+    path.write_text(RECIPE.replace(old, new))
+    with pytest.raises(DocumentError) as caught:
+        load_recipe(path)
+    assert caught.value.code == "DOCUMENT"
+    assert said in caught.value.detail
 
 
 @pytest.mark.parametrize("program", ["exit 3", "echo nothing", "sleep 5"])

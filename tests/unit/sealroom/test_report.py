@@ -1,10 +1,10 @@
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import factories
 import factories_bundle
 import pytest
+from report_page import Page
 
 from protocol.documents import CountTable, Regression, ReleasedOutput, SurvivalCurve
 from protocol.documents.outputs import CountCell, SurvivalGroup, SurvivalPoint
@@ -17,37 +17,6 @@ from sealroom.verification import verify_bundle
 
 LUNG = factories_bundle.LUNG
 HOSTILE = "<script>alert(1)</script>\" onload='x' $\\frac{1}{2}$ {{ 7*7 }} &amp;"
-VOID = {"meta", "br", "link", "img", "input", "hr"}
-
-
-class Page(HTMLParser):
-    """Collects elements, attributes and text, and whether every element was closed in order."""
-
-    def __init__(self, html):
-        super().__init__(convert_charrefs=True)
-        self.elements, self.attributes, self.text, self.open = [], [], [], []
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append(tag)
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements.append(tag)
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
-
-    @property
-    def words(self):
-        return " ".join("".join(self.text).split())
 
 
 def report(made, party=1):
@@ -256,7 +225,7 @@ def test_intervals_beyond_the_axis_end_in_arrows():
         ForestRow("tiny", Interval(0.0, 0.0, 0.0)),
         ForestRow("x" * 200, Interval(1.2, 0.9, 1.5)),
     )
-    svg = forest_plot(rows, "p", "cox")
+    svg = forest_plot(rows, "hazard ratio", "p", "cox")
     assert svg.count("<svg") == 1
     assert "x" * 33 + "…" in svg
 
@@ -292,3 +261,23 @@ def test_counts_without_suppression_say_nothing_of_it():
     page = Page(report(made))
     assert not {"suppressed", "Suppressed: fewer"} & {text.strip()[:17] for text in page.text}
     assert {"25", "0"} <= {text.strip() for text in page.text}
+
+
+def test_mappings_are_among_what_was_agreed(html):
+    assert "renamed, converted" not in Page(html).words
+    mappings = {"site-south": ({"column": "months", "source": "age", "factor": "12", "unit": "mo"},)}
+    study = factories_bundle.make_study(recipe={"mappings": mappings})
+    words = Page(report(factories_bundle.make_bundle(study))).words
+    assert "Columns that were renamed, converted or recoded" in words
+    assert "age of site-south is taken for months times 12 as mo (its owner says a)" in words
+
+
+def test_what_is_counted_is_said_by_the_profile():
+    made = factories_bundle.make_bundle(outputs={"cox": LUNG["cox"]})
+    verified = verify_bundle(made.data, made.trust, now=made.now)
+    contract = verified.study.contract
+    other = replace(contract, document=contract.document.model_copy(update={"profile": "discovery"}))
+    changed = replace(verified, study=replace(verified.study, contract=other))
+    opened = {item.output: item for item in made.released}
+    assert "225 subjects, 165 events." in Page(render_report(verified, opened)).words
+    assert "225 compounds, 165 events." in Page(render_report(changed, opened)).words

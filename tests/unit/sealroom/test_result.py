@@ -202,10 +202,16 @@ def test_tables_to_be_read_have_decimals_as_they_were_released(made):
 
 def test_only_a_unit_at_the_end_of_a_label_gets_a_word():
     labels = ("age (per a)", "dose (per mg)", "a (per a): b", "per a", "x (per d) (per mo)")
-    assert spoken(labels) == ("age (per year)", "dose (per mg)", "a (per a): b", "per a", "x (per d) (per month)")
+    assert spoken(labels, "regression") == (
+        "age (per year)",
+        "dose (per mg)",
+        "a (per a): b",
+        "per a",
+        "x (per d) (per month)",
+    )
 
 
 def test_a_ratio_beyond_floating_point_is_infinite():
     term = factories_bundle.Term(label=0, coefficient="1000", standard_error="1", p="<0.001")
-    interval = interval_of(term)
+    interval = interval_of(term, "hazard ratio")
     assert interval.ratio == interval.lower == interval.upper == float("inf")

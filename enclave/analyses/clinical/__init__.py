@@ -1,0 +1,1 @@
+"""Analyses of the clinical profile, a module or a folder each."""

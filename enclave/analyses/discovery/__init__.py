@@ -1,0 +1,1 @@
+"""Analyses of the discovery profile, a module or a folder each."""

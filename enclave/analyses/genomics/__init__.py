@@ -1,0 +1,1 @@
+"""Analyses of the genomics profile, a module or a folder each."""

@@ -1,5 +1,0 @@
-"""``clinical.survival``: Cox regression, Kaplan-Meier curves, log-rank tests."""
-
-from enclave.analyses.survival.analysis import Survival
-
-__all__ = ["Survival"]

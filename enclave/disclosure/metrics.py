@@ -1,0 +1,152 @@
+"""Model metrics: a figure must rest on many subjects and many events of a test set, whoever subtracts his own.
+
+Of the test set at least k subjects, and at least k (and ten) with the event and without, must be left by each coalition
+of owners; of compounds at least three clusters. Else nothing leaves. Figures depend on the training set too, if less:
+what a coalition leaves of that must be k subjects, or nobody.
+
+A figure and its interval give away the counts that they were made from: 0.30 (0.17 to 0.48) is 9 of 30. So each one is
+judged as the cell of a count table that it is, on its own subjects and events, and is suppressed where these are few:
+
+- the bins of a calibration curve add up to the test set. If one is suppressed, the next smallest goes too, until
+  what is hidden is itself a cell that might be shown;
+- between two points of a ROC curve, before the first one and beyond the last one there must be as many events as in a
+  cell: points in between are left out.
+
+A share that is 0 or 1 in its three decimals says something of each subject (an AUROC of 1: whoever has the event has
+the higher risk), so it is suppressed too.
+
+Figures about one owner's subjects go to that owner alone. They are about its own data, so the coalitions that would
+subtract them are left out, and the counts are judged as they are.
+"""
+
+from collections.abc import Collection
+
+from enclave.analyses.results import RawMetric, RawMetrics, Support
+from enclave.disclosure.rounding import significant, to_base
+from enclave.disclosure.support import Coalitions, safe_count
+from protocol.documents.outputs import Metric, Metrics
+from protocol.errors import DisclosureRefused
+from protocol.presets import GatePreset
+from protocol.types import Key
+
+__all__ = ["DIGITS", "MIN_CLUSTERS", "MIN_EVENTS", "release_metrics"]
+
+DIGITS = 3
+MIN_EVENTS = 10
+MIN_CLUSTERS = 3
+_NOBODY: Coalitions = frozenset({frozenset()})
+_NONE = Support({})
+_EDGE = 0.0005
+"""A share this close to 0 or 1 is 0 or 1 in three decimals."""
+
+
+def release_metrics(raw: RawMetrics, preset: GatePreset, against: Coalitions, recipients: Collection[Key]) -> Metrics:
+    """Return the figures as they may leave; ``recipients`` are the institutions that receive them.
+
+    Raises
+    ------
+    DisclosureRefused
+        ``ONE_OWNER`` where the test set is one owner's and anybody else receives the figures; ``SUBJECTS``,
+        ``OUTCOME``, ``CLUSTERS`` where it is too small; ``TRAINING`` where the training set is; ``NOT_FINITE``,
+        ``MAGNITUDE``.
+    """
+    _require_training_set(raw, preset.k, against)
+    holders = {owner for owner, count in raw.subjects.counts.items() if count}
+    if len(holders) == 1:
+        if set(recipients) != holders:
+            raise DisclosureRefused("ONE_OWNER", "The test set is one owner's, and somebody else receives the figures.")
+        against = _NOBODY
+    _require_test_set(raw, preset.k, against)
+    shown = _shown(raw, preset.k, against)
+    return Metrics(
+        subjects=to_base(raw.subjects.total, preset.base),
+        events=None if raw.events is None else to_base(raw.events.total, preset.base),
+        entries=tuple(_entry(label, entry, shown=label in shown) for label, entry in enumerate(raw.entries)),
+    )
+
+
+def _require_test_set(raw: RawMetrics, k: int, against: Coalitions) -> None:
+    if safe_count(raw.subjects, against) < k:
+        raise DisclosureRefused("SUBJECTS", "The test set has too few subjects.")
+    if not _is_cell(raw.subjects, raw.events, k, against):
+        raise DisclosureRefused("OUTCOME", "Too few subjects of the test set have the event, or too few have not.")
+    if raw.clusters is not None and _clusters(raw.clusters, against) < MIN_CLUSTERS:
+        raise DisclosureRefused("CLUSTERS", "The compounds of the test set are of too few clusters.")
+
+
+def _require_training_set(raw: RawMetrics, k: int, against: Coalitions) -> None:
+    """Few subjects of others would be all that a coalition does not know of the models."""
+    trained = raw.trained or _NONE
+    if any(0 < trained.without(coalition) < k for coalition in against):
+        raise DisclosureRefused("TRAINING", "The training set has too few subjects of others.")
+
+
+def _clusters(clusters: Support, against: Coalitions) -> int:
+    """Two owners may hold compounds of one cluster, so of several owners only the most that one of them holds count."""
+    return min(
+        max((count for owner, count in clusters.counts.items() if owner not in coalition), default=0)
+        for coalition in against
+    )
+
+
+def _is_cell(subjects: Support, events: Support | None, k: int, against: Coalitions) -> bool:
+    """Whether enough subjects are left by each coalition, and enough with the event and without."""
+    if events is None:
+        return safe_count(subjects, against) >= k
+    return min(safe_count(events, against), safe_count(subjects.minus(events), against)) >= max(k, MIN_EVENTS)
+
+
+def _shown(raw: RawMetrics, k: int, against: Coalitions) -> set[int]:
+    """Return the places of the entries that may leave."""
+    cells = [
+        place
+        for place, entry in enumerate(raw.entries)
+        if _is_cell(entry.support, entry.events, k, against) and not _is_edge(entry)
+    ]
+    shown = set(cells)
+    for part in {entry.part for entry in raw.entries} - {""}:
+        places = [place for place, entry in enumerate(raw.entries) if entry.part == part]
+        if not shown.issuperset(places):
+            kept = _leaving_a_cell([place for place in places if place in shown], raw, k, against)
+            shown -= set(places) - set(kept)
+    reached: dict[str, Support] = {}
+    for place in cells:
+        entry = raw.entries[place]
+        events, before = entry.events or _NONE, reached.get(entry.step, _NONE)
+        if entry.step and safe_count(events.minus(before), against) < max(k, MIN_EVENTS):
+            shown.discard(place)
+        else:
+            reached[entry.step] = events
+    return shown
+
+
+def _leaving_a_cell(places: Collection[int], raw: RawMetrics, k: int, against: Coalitions) -> list[int]:
+    """Take away entries, smallest first, until the subjects of the test set behind none of them are a cell."""
+    kept = sorted(places, key=lambda place: safe_count(raw.entries[place].support, against), reverse=True)
+    while not _is_cell(*_rest(kept, raw), k, against):
+        kept.pop()
+    return kept
+
+
+def _rest(places: Collection[int], raw: RawMetrics) -> tuple[Support, Support | None]:
+    subjects, events = raw.subjects, raw.events
+    for place in places:
+        subjects = subjects.minus(raw.entries[place].support)
+        events = events and events.minus(raw.entries[place].events or _NONE)
+    return subjects, events
+
+
+def _is_edge(entry: RawMetric) -> bool:
+    """Whether a share would be told as 0 or 1; a slope of 1.00 is none, its interval goes beyond."""
+    return entry.lower >= 0 and entry.upper <= 1 and not _EDGE <= entry.value <= 1 - _EDGE
+
+
+def _entry(label: int, entry: RawMetric, *, shown: bool) -> Metric:
+    if not shown:
+        return Metric(label=label, value=None, lower=None, upper=None)
+    return Metric(
+        label=label,
+        value=significant(entry.value, DIGITS),
+        lower=significant(entry.lower, DIGITS),
+        upper=significant(entry.upper, DIGITS),
+    )

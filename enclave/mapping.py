@@ -1,0 +1,127 @@
+"""Column mappings of a recipe: from a site's own schema to the one that the analysis knows, schema and rows alike.
+
+What the schemas decide is checked before anything is signed; the rows follow the same rules inside.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from enclave.ingest import Cohort
+from protocol.documents.dataset import Column, DatasetSchema, Level, TableSchema
+from protocol.documents.study import ColumnMapping, Mappings
+from protocol.errors import AnalysisError
+from protocol.types import Name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["map_cohort", "map_schemas"]
+
+
+def map_schemas(datasets: Mapping[Name, DatasetSchema], mappings: Mappings) -> Mapping[Name, DatasetSchema]:
+    """Return the schemas as the analysis sees them: mapped columns in place of those of their name, or at the end.
+
+    Raises
+    ------
+    AnalysisError
+        ``MAPPING`` with the slot, the column and what does not fit; ``CATALOGUES_DIFFER`` where genotypes cannot be
+        taken together, for not all cohorts have them, or not on the same variants.
+    """
+    found = {slot: _mapped_schema(slot, schema, mappings.get(slot, ())) for slot, schema in datasets.items()}
+    genotypes = [schema.genotypes for schema in found.values()]
+    catalogues = {item and (item.catalogue, item.variants) for item in genotypes}
+    if len(catalogues) > 1:
+        raise AnalysisError(
+            "CATALOGUES_DIFFER",
+            "The cohorts do not have their genotypes on one catalogue of variants. Seal them again on one list: "
+            "`sealroom dataset seal --variants FILE`.",
+        )
+    return found
+
+
+def _mapped_schema(slot: Name, schema: DatasetSchema, mappings: Sequence[ColumnMapping]) -> DatasetSchema:
+    columns = {column.name: column for column in schema.table.columns}
+    mapped = {}
+    for mapping in mappings:
+        source = schema.table.column(mapping.source)
+        if source is None:
+            raise _wrong(slot, mapping, f"the dataset has no column {mapping.source}")
+        if mapping.column in mapped:
+            raise _wrong(slot, mapping, "it is mapped twice")
+        if mapping.column == schema.table.subject.name:
+            raise _wrong(slot, mapping, "the subject stays as it is")
+        mapped[mapping.column] = _mapped_column(slot, mapping, source)
+    return DatasetSchema(table=TableSchema(columns=tuple((columns | mapped).values())), genotypes=schema.genotypes)
+
+
+def map_cohort(cohort: Cohort, schema: DatasetSchema, mappings: Sequence[ColumnMapping]) -> Cohort:
+    """Return the cohort under ``schema``, which ``map_schemas`` made of its own."""
+    if not mappings:
+        return cohort
+    found: dict[str, pd.Series[Any]] = {}
+    for mapping in mappings:
+        values = cohort.frame[mapping.source]
+        column = schema.table.column(mapping.column)
+        if column is None:
+            raise AnalysisError("MAPPING", "The schema was not made of these mappings.")
+        found[mapping.column] = _mapped_values(values, mapping, column)
+    return Cohort(cohort.slot, cohort.owner, schema, cohort.frame.assign(**found), cohort.bits)
+
+
+def _mapped_column(slot: Name, mapping: ColumnMapping, source: Column) -> Column:
+    if source.kind == "category":
+        levels = _mapped_levels(slot, mapping, source)
+        changed: dict[str, Any] = {"levels": [level.model_dump() for level in levels]}
+    elif source.kind in {"integer", "decimal"}:
+        changed = _mapped_number(slot, mapping, source)
+    else:
+        raise _wrong(slot, mapping, f"{source.name} is a {source.kind}; numbers and categories can be mapped")
+    fields = source.model_dump() | {"name": mapping.column, "missing_codes": ()} | changed
+    return Column.model_validate(fields, strict=False)
+
+
+def _mapped_levels(slot: Name, mapping: ColumnMapping, source: Column) -> tuple[Level, ...]:
+    if mapping.missing or mapping.unit is not None or (mapping.factor, mapping.offset) != ("1", "0"):
+        raise _wrong(slot, mapping, "a category has neither unit, factor, offset nor missing numbers")
+    if not mapping.levels:
+        return source.levels
+    if sorted(item.code for item in mapping.levels) != sorted(level.code for level in source.levels):
+        codes = ", ".join(level.code for level in source.levels)
+        raise _wrong(slot, mapping, f"map each of its levels once: {codes}")
+    levels = tuple(dict.fromkeys((item.level.code, item.level.label) for item in mapping.levels))
+    if any(len(set(texts)) < len(levels) for texts in zip(*levels, strict=True)):
+        raise _wrong(slot, mapping, "a code has two labels, or a label two codes")
+    return tuple(Level(code=code, label=label) for code, label in levels)
+
+
+def _mapped_number(slot: Name, mapping: ColumnMapping, source: Column) -> dict[str, Any]:
+    if mapping.levels:
+        raise _wrong(slot, mapping, f"{source.name} holds numbers, which have no levels")
+    factor, offset = Decimal(mapping.factor), Decimal(mapping.offset)
+    if not factor:
+        raise _wrong(slot, mapping, "the factor is zero")
+    changed: dict[str, Any] = {
+        "unit": mapping.unit or source.unit,
+        "missing_allowed": source.missing_allowed or bool(mapping.missing),
+    }
+    if factor == Decimal(1) and offset == Decimal(0):
+        return changed
+    return changed | {"kind": "decimal", "scale": 9, "minimum": None, "maximum": None}
+
+
+def _mapped_values(values: "pd.Series[Any]", mapping: ColumnMapping, column: Column) -> "pd.Series[Any]":
+    import pandas as pd
+
+    if column.kind == "category":
+        becomes = {item.code: item.level.code for item in mapping.levels}
+        dtype = pd.CategoricalDtype(pd.Index([level.code for level in column.levels], dtype=object))
+        return (values.astype(object).map(becomes) if becomes else values).astype(dtype)
+    absent = values.isin([float(number) for number in mapping.missing])
+    return values.mask(absent, np.nan) * float(mapping.factor) + float(mapping.offset)
+
+
+def _wrong(slot: Name, mapping: ColumnMapping, why: str) -> AnalysisError:
+    return AnalysisError("MAPPING", f"Slot {slot}, mapping of column {mapping.column}: {why}.")

@@ -1,0 +1,106 @@
+"""The genotypes of one VCF record, from text to the codes of a .bed file."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sealroom.datasets.genotypes.lines import refuse
+from sealroom.datasets.genotypes.samples import Samples
+
+__all__ = ["CallReader"]
+
+_ALLELES: Final = (b"0", b"1", b".")
+_MARKS: Final = (b"/", b"|")
+_MISSING: Final = 1
+_HALF: Final = 4
+"""Half a call, until it was counted."""
+_PAIRS: Final = np.array([[3, 2, _HALF], [2, 0, _HALF], [_HALF, _HALF, _MISSING]], dtype=np.uint8)
+"""What two alleles, by their places in ``_ALLELES``, are packed as."""
+_CODES: Final[dict[bytes, int]] = {b".": _MISSING} | {
+    first + mark + second: int(_PAIRS[one, two])
+    for one, first in enumerate(_ALLELES)
+    for two, second in enumerate(_ALLELES)
+    for mark in _MARKS
+}
+_UNKNOWN: Final = 128
+_PLACES: Final = np.full(256, _UNKNOWN, dtype=np.uint8)
+"""The place in ``_ALLELES`` of a byte."""
+_PLACES[[ord(allele) for allele in _ALLELES]] = range(len(_ALLELES))
+_PLAIN: Final = 4
+"""Bytes of ``0/1`` and the tab behind it."""
+_PLOIDY: Final = 2
+
+
+class CallReader:
+    """Reads record after record of one file and counts its half calls."""
+
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+        self.half_calls = 0
+
+    def codes(self, line: int, form: bytes, calls: bytes) -> NDArray[np.uint8]:
+        """Return a code for each sample, uint8 of shape (samples,).
+
+        Parameters
+        ----------
+        line
+            The record's line, for errors.
+        form
+            The column FORMAT.
+        calls
+            The columns of the samples, with their tabs.
+
+        Raises
+        ------
+        CheckError
+            ``VCF_GT`` without GT, or with something that is no call of two alleles; ``VCF_PLOIDY``.
+        """
+        if form.partition(b":")[0] != b"GT":
+            refuse("VCF_GT", self._samples.file, "no GT first in FORMAT", "GT", line=line, column="FORMAT")
+        codes = self._plain(calls) if form == b"GT" and len(calls) + 1 == _PLAIN * len(self._samples) else None
+        if codes is None:
+            texts = [cell.partition(b":")[0] for cell in calls.split(b"\t")]
+            found = [_CODES.get(text, _UNKNOWN) for text in texts]
+            if _UNKNOWN in found:
+                place = found.index(_UNKNOWN)
+                self._refuse(line, self._samples.names[place], texts[place])
+            codes = np.array(found, dtype=np.uint8)
+        half = codes == _HALF
+        self.half_calls += int(half.sum())
+        codes[half] = _MISSING
+        return codes
+
+    def _plain(self, calls: bytes) -> NDArray[np.uint8] | None:
+        """Read calls such as ``0/1`` and ``1|1`` all at once; None where any is not such a one."""
+        cells = np.frombuffer(calls + b"\t", dtype=np.uint8).reshape(-1, _PLAIN)
+        first, second = _PLACES[cells[:, 0]], _PLACES[cells[:, 2]]
+        marks = np.isin(cells[:, 1], [ord(mark) for mark in _MARKS])
+        if ((first | second) >= _UNKNOWN).any() or not marks.all() or (cells[:, 3] != ord("\t")).any():
+            return None
+        codes: NDArray[np.uint8] = _PAIRS[first, second]
+        return codes
+
+    def _refuse(self, line: int, sample: str, text: bytes) -> None:
+        shown = text.decode("ascii", "replace")
+        ploidy = len(text.replace(b"|", b"/").split(b"/"))
+        if ploidy != _PLOIDY:
+            wanted = "two on an autosome; leave such variants out"
+            refuse(
+                "VCF_PLOIDY",
+                self._samples.file,
+                f"a call of {ploidy} allele{'s' if ploidy > 1 else ''}",
+                wanted,
+                line=line,
+                column=sample,
+                value=shown,
+            )
+        refuse(
+            "VCF_GT",
+            self._samples.file,
+            "no call",
+            "two of 0, 1 and . with / or |",
+            line=line,
+            column=sample,
+            value=shown,
+        )

@@ -1,0 +1,146 @@
+"""From the text of a molecule to its standard form, within limits. Imports RDKit."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from rdkit import Chem, rdBase
+from rdkit.Chem import rdinchi
+from rdkit.Chem.MolStandardize import rdMolStandardize
+
+from sealroom.datasets.cells import Wrong
+from sealroom.datasets.molecules.sdf import MAX_RECORD
+
+__all__ = ["MAX_ATOMS", "MAX_RINGS", "MAX_SMILES", "Standard", "Standardiser", "software"]
+
+MAX_SMILES: Final = 10_000
+"""Characters of a SMILES."""
+MAX_ATOMS: Final = 1_000
+"""Atoms written out, hydrogens among them. Some steps take time by its square: one second for a chain of so many."""
+MAX_RINGS: Final = 100
+"""Rings, as bonds less atoms plus fragments. Substructure search goes up steeply with fused rings; C60 has 31."""
+_SMILES = re.compile(r"[A-Za-z0-9@+\-\[\]()=#$:%/\\.*~<>]+", re.ASCII)
+_BONDS = frozenset(
+    {
+        Chem.BondType.SINGLE,
+        Chem.BondType.DOUBLE,
+        Chem.BondType.TRIPLE,
+        Chem.BondType.QUADRUPLE,
+        Chem.BondType.AROMATIC,
+        Chem.BondType.DATIVE,
+    }
+)
+_ATOM_MAP = "molAtomMapNumber"
+_CONTINUED = "-\nM  V30 "
+_COUNTS = re.compile(r"^M  V30\s+COUNTS\s+\+?0*(\d*)\s+\+?0*(\d*)", re.MULTILINE | re.IGNORECASE | re.ASCII)
+_MAX_DIGITS = 4
+_UNREADABLE = Wrong("MOLECULE_SYNTAX", "a structure that RDKit does not read", "one with sound valences and rings")
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """A molecule in standard form: as RDKit has it, its canonical SMILES, its InChIKey, and what it was part of."""
+
+    molecule: Chem.Mol
+    smiles: str
+    inchikey: str
+    was_mixture: bool
+
+
+def software() -> str:
+    """Name the software and what it does, for the dataset manifest."""
+    return (
+        f"RDKit {rdBase.rdkitVersion}: MolStandardize's MetalDisconnector, Normalizer, largest organic fragment, "
+        "Uncharger, Reionizer; tautomers as written; Murcko scaffold without stereochemistry, of an acyclic compound "
+        "the compound; Morgan fingerprint of radius 2 without chirality"
+    )
+
+
+class Standardiser:
+    """Reads and standardises molecules.
+
+    The standard form has hydrogens implicit, covalent bonds to metals cut, functional groups in RDKit's usual spelling
+    (so a sulfoxide has charges), the largest fragment only, organic before inorganic, charges neutralised where
+    hydrogens allow it, and what stays ionised is the strongest acid. These are steps of RDKit's ``Cleanup`` and
+    ``ChargeParent``, but the fragment is chosen before protons are moved, which in ``Cleanup`` go over to counter-ions,
+    and acids are sorted last, so that the standard form is its own. Tautomers stay as they are written: the canonical
+    one takes several times the time of all the rest. A carbon that was bound to a metal may keep an open valence.
+    The molecule is then written as canonical SMILES and read again, so that nothing of its spelling is left.
+    """
+
+    def __init__(self) -> None:
+        self._hydrogens = Chem.RemoveHsParameters()
+        self._hydrogens.removeDefiningBondStereo = True  # type: ignore[assignment]  # the stub knows no setter's type
+        self._metals = rdMolStandardize.MetalDisconnector()
+        self._normalizer = rdMolStandardize.Normalizer()
+        self._fragments = rdMolStandardize.LargestFragmentChooser(preferOrganic=True)
+        self._reionizer = rdMolStandardize.Reionizer()
+        self._uncharger = rdMolStandardize.Uncharger()
+
+    def smiles(self, text: str) -> Standard | Wrong:
+        """Read a SMILES: one word of printable ASCII, without extensions."""
+        text = text.strip()
+        if not text:
+            return Wrong("VALUE_MISSING", "no molecule", "a SMILES")
+        if len(text) > MAX_SMILES:
+            return Wrong("MOLECULE_SIZE", f"{len(text)} characters", f"a SMILES of at most {MAX_SMILES}")
+        if not _SMILES.fullmatch(text):
+            return Wrong("MOLECULE_SYNTAX", "characters that no SMILES has", "a SMILES, with nothing behind it")
+        return self._read(lambda: Chem.MolFromSmiles(text, sanitize=False), lambda: Chem.MolFromSmiles(text))
+
+    def connection_table(self, text: str) -> Standard | Wrong:
+        """Read a connection table, V2000 or V3000, from its title line to ``M  END``."""
+        if len(text) > MAX_RECORD:
+            return Wrong("MOLECULE_SIZE", f"{len(text)} characters", f"a connection table of at most {MAX_RECORD}")
+        if "\x00" in text:
+            return Wrong("MOLECULE_SYNTAX", "a NUL character", "a connection table of text")
+        # The counts of V3000 are as large as their writer likes, and RDKit makes room for them. V2000's have 3 digits.
+        if any(
+            len(number) > _MAX_DIGITS for found in _COUNTS.findall(text.replace(_CONTINUED, "")) for number in found
+        ):
+            return Wrong("MOLECULE_SIZE", "a count of ten thousand or more", f"a molecule of at most {MAX_ATOMS} atoms")
+        return self._read(
+            lambda: Chem.MolFromMolBlock(text, sanitize=False, removeHs=False), lambda: Chem.MolFromMolBlock(text)
+        )
+
+    def _read(self, raw: Callable[[], Chem.Mol | None], whole: Callable[[], Chem.Mol | None]) -> Standard | Wrong:
+        """Read a molecule without any check, which takes no time, then look at its size, then read it in earnest."""
+        with rdBase.BlockLogs():
+            try:
+                return _refusal(raw()) or self._standard(whole())
+            except (ValueError, RuntimeError):  # what RDKit's sanitisation and its checks of conditions raise
+                return _UNREADABLE
+
+    def _standard(self, molecule: Chem.Mol | None) -> Standard | Wrong:
+        if molecule is None:
+            return _UNREADABLE
+        for atom in molecule.GetAtoms():
+            atom.ClearProp(_ATOM_MAP)
+        bare = self._metals.Disconnect(Chem.RemoveHs(molecule, self._hydrogens))
+        kept = self._fragments.choose(self._normalizer.normalize(bare))
+        smiles = Chem.MolToSmiles(self._reionizer.reionize(self._uncharger.uncharge(kept)))
+        standard = Chem.MolFromSmiles(smiles)
+        if standard is None:
+            return _UNREADABLE
+        inchikey = rdinchi.MolToInchiKey(standard)
+        if not inchikey:
+            return Wrong("MOLECULE_IDENTITY", "a structure without an InChIKey", "one that InChI can name")
+        return Standard(standard, smiles, inchikey, was_mixture=len(Chem.GetMolFrags(molecule)) > 1)
+
+
+def _refusal(raw: Chem.Mol | None) -> Wrong | None:
+    """Say why a molecule that was read without any check goes no further."""
+    if raw is None:
+        return _UNREADABLE
+    atoms = raw.GetNumAtoms()
+    if not atoms:
+        return Wrong("MOLECULE_SYNTAX", "no atoms", "a molecule")
+    if atoms > MAX_ATOMS:
+        return Wrong("MOLECULE_SIZE", f"{atoms} atoms", f"a molecule of at most {MAX_ATOMS}, hydrogens included")
+    if raw.GetNumBonds() - atoms + len(Chem.GetMolFrags(raw)) > MAX_RINGS:
+        return Wrong("MOLECULE_SIZE", f"more than {MAX_RINGS} rings", "a molecule of fewer")
+    queries = any(atom.GetAtomicNum() == 0 or atom.HasQuery() for atom in raw.GetAtoms())
+    if queries or any(bond.HasQuery() or bond.GetBondType() not in _BONDS for bond in raw.GetBonds()):
+        return Wrong("MOLECULE_QUERY", "an atom or bond of no certain kind: a residue or a query", "one molecule")
+    return None

@@ -1,0 +1,285 @@
+"""The gate's rules for linear and logistic models, at their edges."""
+
+from dataclasses import replace
+
+import lung
+import numpy as np
+import pytest
+
+from enclave.analyses.results import Design, RawRegression, RawTerm
+from enclave.disclosure.regression import release_regression
+from enclave.disclosure.separation import determined
+from enclave.disclosure.spread import require_no_dominance
+from enclave.disclosure.support import coalitions
+from protocol.errors import DisclosureRefused
+from protocol.presets import PRESETS
+
+N = 300
+KEYS = tuple(lung.OWNERS[slot] for slot in "abc")
+OWNER = np.arange(N) % 3
+PAIRS = np.arange(N) // 3 % 2
+"""A column of two values, evenly mixed with the owners."""
+
+
+def noise(n=N, seed=1):
+    return np.random.default_rng(seed).normal(size=n)
+
+
+def design(columns, outcome=None, event=None, strata=None, references=None, owners=OWNER):
+    return Design(
+        owners=owners,
+        owner_keys=KEYS,
+        matrix=np.column_stack(columns).astype(float),
+        references=np.empty((len(owners), 0), dtype=bool) if references is None else references,
+        event=event,
+        strata=strata,
+        outcome=None if outcome is None else np.asarray(outcome, dtype=float),
+    )
+
+
+def raw(made, **more):
+    terms = tuple(RawTerm(f"term {number}", 0.0110667, 0.25, 0.4) for number in range(made.matrix.shape[1]))
+    effect = "difference" if made.event is None else "odds ratio"
+    return RawRegression(terms, (-10.0, -5.0), made, **({"effect": effect} | more))
+
+
+def release(made, preset="sacro", **more):
+    return release_regression(raw(made, **more), PRESETS[preset], coalitions(KEYS, KEYS))
+
+
+def refused(made, **more):
+    with pytest.raises(DisclosureRefused) as caught:
+        release(made, **more)
+    return caught.value.code
+
+
+def test_a_sound_linear_model_has_no_events():
+    released = release(design([noise(), PAIRS], noise(seed=2)))
+    assert (released.effect, released.penalised, released.subjects, released.events) == ("difference", False, 300, None)
+    assert [term.coefficient for term in released.terms] == ["0.01107", "0.01107"]
+
+
+def test_a_sound_logistic_model():
+    released = release(design([noise(), PAIRS], event=np.arange(N) % 4 < 2))
+    assert (released.effect, released.penalised, released.events) == ("odds ratio", False, 150)
+
+
+def test_effect_and_outcome_must_match():
+    number, event = design([noise()], noise(seed=2)), design([noise()], event=np.arange(N) % 4 < 2)
+    assert refused(number, effect="odds ratio") == "SHAPE"
+    assert refused(number, effect="hazard ratio") == "SHAPE"
+    assert refused(event, effect="difference") == "SHAPE"
+    assert refused(replace(number, event=event.event)) == "SHAPE"
+    assert refused(replace(number, event=event.event), effect="difference") == "SHAPE"
+    assert refused(replace(number, outcome=None), effect="difference") == "SHAPE"
+
+
+@pytest.mark.parametrize(("telling", "wanted"), [(13, "OUTCOME"), (15, "COLUMN_OUTCOME")])
+def test_an_outcome_that_is_nearly_always_the_same(telling, wanted):
+    # 13 in three owners: eight or nine are left without one owner's.
+    outcome = np.where(np.arange(N) < telling, noise(seed=2), 5.0)
+    assert refused(design([noise(seed=3)], outcome)) == wanted
+
+
+@pytest.mark.parametrize("ones", [1, 13, 287, 299])
+def test_a_dummy_of_few_and_a_small_reference_level(ones):
+    first = np.arange(N) < ones
+    assert refused(design([first, noise()], noise(seed=2))) == "COLUMN_MINORITY"
+    assert refused(design([PAIRS, noise()], noise(seed=2), references=first[:, None])) == "COLUMN_MINORITY"
+
+
+def test_both_sides_of_a_column_need_differing_outcomes():
+    # At either value of the column all but 14 have the same outcome: without one owner's nine or ten differ.
+    for level in (0, 1):
+        at = np.flatnonzero(level == PAIRS)
+        outcome = noise(seed=2)
+        outcome[at] = 7.0
+        outcome[at[:14]] = np.arange(14.0)
+        assert refused(design([PAIRS, noise()], outcome)) == "COLUMN_OUTCOME"
+        outcome[at[:30]] = noise(30, 4) + 7
+        assert release(design([PAIRS, np.cos(np.arange(N))], outcome)).subjects == 300
+
+
+def test_one_outlier_dominates_the_outcome():
+    outcome = noise(seed=2)
+    outcome[17] = 40.0
+    assert refused(design([PAIRS, np.cos(np.arange(N))], outcome)) == "DOMINANCE"
+    outcome[17] = 4.0
+    assert release(design([PAIRS, np.cos(np.arange(N))], outcome)).subjects == 300
+
+
+def test_one_outlier_dominates_one_side_of_a_column():
+    side = np.arange(N) < 45
+    outcome = noise(seed=2) + 10 * np.sin(np.arange(N)) * ~side
+    outcome[17] = 20.0
+    assert outcome[17] ** 2 < 0.1 * np.sum((outcome - outcome.mean()) ** 2)
+    assert refused(design([side, np.cos(np.arange(N))], outcome)) == "DOMINANCE"
+
+
+@pytest.mark.parametrize(
+    ("squares", "passes"),
+    [
+        ([5, 1, 1, 1, 1, 1], True),
+        ([5.01, 1, 1, 1, 1, 1], False),
+        ([3, 3, 1, 1, 1], True),
+        ([3, 3.2, 1, 1, 1], False),
+        ([0, 0, 0], False),
+        ([], False),
+    ],
+)
+def test_dominance(squares, passes):
+    if passes:
+        require_no_dominance(np.array(squares, dtype=float))
+        return
+    with pytest.raises(DisclosureRefused) as caught:
+        require_no_dominance(np.array(squares, dtype=float))
+    assert caught.value.code == "DOMINANCE"
+
+
+def test_residuals_that_are_rounding_are_none():
+    column = np.cos(np.arange(N))
+    assert refused(design([column, PAIRS], column * 3 + PAIRS)) == "DOMINANCE"
+    assert release(design([column, PAIRS], column * 3 + PAIRS + noise(seed=2) * 1e-3)).subjects == 300
+
+
+def test_residuals_all_of_one_subject():
+    """The outcome follows from the columns, but for one subject: what is left over is that one's."""
+    column = np.cos(np.arange(N))
+    outcome = column * 3 + PAIRS
+    outcome[16] += 0.5
+    assert refused(design([column, PAIRS], outcome)) == "DOMINANCE"
+
+
+def test_columns_of_two_values_that_differ_for_enough_of_whom_few_have_a_telling_outcome():
+    rows = np.arange(450)
+    one, owners = rows // 3 % 2, rows % 3
+    differs = rows // 6 % 4 == 0
+    other = np.where(differs, 1 - one, one)
+    zero = np.where(differs, rows < 4, np.arange(450) % 4 < 2)
+    for outcome in (zero * (3 + noise(450, 2) / 10), np.where(zero, 1.0, 0.0), np.where(zero, 0.0, 1.0)):
+        assert refused(design([one, other], outcome, owners=owners)) == "LEVERAGE"
+    # The commoner outcome of all is the rarer one where the columns differ.
+    outcome = np.where(differs, rows >= 4, rows % 4 < 1)
+    assert outcome.mean() < 0.5
+    assert refused(design([one, other], outcome, owners=owners)) == "LEVERAGE"
+    varied = zero * 3.0 + noise(450, 2)
+    assert release(design([one, other], varied, owners=owners)).subjects == 450
+
+
+def test_a_logistic_model_is_judged_alike_with_events_and_the_rest_exchanged():
+    rows = np.arange(450)
+    one, owners = rows // 3 % 2, rows % 3
+    differs = rows // 6 % 4 == 0
+    event = np.where(differs, rows < 4, rows % 4 < 2)
+    for outcome in (event, ~event):
+        assert refused(design([one, np.where(differs, 1 - one, one)], event=outcome, owners=owners)) == "LEVERAGE"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_score_needs_both_outcomes_on_either_side_in_a_logistic_model(turned):
+    # Nearly everybody above the mean has the event; away from the commonest value many have not.
+    score = np.array([0, 1, 2, 8])[np.arange(N) // 3 % 4]
+    event = np.where(score == 8, np.arange(N) > 12, np.arange(N) % 4 < 2)
+    made = design([score, np.cos(np.arange(N))], event=event != turned)
+    assert refused(made) == "COLUMN_OUTCOME"
+    if not turned:
+        assert release(made, effect="hazard ratio").subjects == 300
+
+
+def test_strata_that_tell_nothing_are_left_out():
+    # Of owner c all have the event. Within owners the column varies enough at c, and at a and b for three only.
+    event = np.where(OWNER == 2, True, np.arange(N) % 4 < 2)
+    column = np.where(OWNER == 2, PAIRS, np.arange(N) < 4)
+    made = design([column, np.cos(np.arange(N))], event=event, strata=OWNER)
+    assert refused(made) == "COLUMN_MINORITY"
+    assert refused(replace(made, event=event & (OWNER != 2)), effect="hazard ratio") == "COLUMN_MINORITY"
+    nobody = replace(made, event=OWNER == 0)
+    assert refused(nobody) == "SUBJECTS"
+
+
+def test_a_linear_model_by_site_is_judged_within_sites():
+    column = (OWNER == 2) | ((OWNER == 1) & (np.arange(N) < 9))
+    outcome = noise(seed=2)
+    assert refused(design([column, np.cos(np.arange(N))], outcome, strata=OWNER)) == "COLUMN_MINORITY"
+    constant = np.where(OWNER == 0, noise(seed=2), OWNER * 10.0)
+    assert refused(design([PAIRS], constant, strata=OWNER)) == "OUTCOME"
+    assert release(design([PAIRS, np.cos(np.arange(N))], outcome + OWNER * 50, strata=OWNER)).subjects == 300
+
+
+def test_a_stratum_with_one_side_of_a_column_only_is_no_fault():
+    owners = np.arange(N) % 2
+    strata = np.where(np.arange(N) < 10, 2, owners)
+    column = np.where(strata == 2, 1, PAIRS)
+    assert release(design([column, np.cos(np.arange(N))], noise(seed=2), strata=strata, owners=owners)).subjects == 300
+
+
+def test_intercepts_count_as_parameters():
+    turn = 2 * np.pi * np.arange(150) / 150
+    waves = [wave(turn * times) for times in range(1, 6) for wave in (np.cos, np.sin)]  # ten columns
+    event, owners = np.arange(150) % 4 < 2, np.arange(150) % 3  # a hundred are left without one owner's
+    made = design(waves[:9], event=event, owners=owners)
+    assert len(release(made, preset="uk-biobank").terms) == 9
+    assert refused(replace(made, strata=owners), preset="uk-biobank") == "PARAMETERS"  # two strata are left
+    assert refused(design(waves, event=event, owners=owners), preset="uk-biobank") == "PARAMETERS"
+    few = design([noise(18), noise(18, 2)], noise(18, 3), owners=np.arange(18) % 3)
+    assert refused(few, preset="uk-biobank") == "RESIDUAL_DF"  # 12 subjects, 3 parameters
+
+
+def slope(highest):
+    """A score of three values and a dummy: with a sum of 2 half have the event, above all (2 and 1), below nobody."""
+    counts = {(0, 0): 60, (1, 0): 60, (0, 1): 60, (2, 0): 150, (1, 1): 60, (2, 1): highest}
+    score, dummy = np.repeat(list(counts), list(counts.values()), axis=0).T
+    event = np.where(score + dummy == 2, np.arange(len(score)) // 3 % 2 == 0, score + dummy > 2)
+    return design([score, dummy], event=event, owners=np.arange(len(score)) % 3)
+
+
+def test_a_penalised_fit_leaves_where_many_are_determined():
+    released = release(slope(60), penalised=True)
+    assert (released.penalised, released.subjects) == (True, 450)
+
+
+def test_a_penalised_fit_is_refused_where_few_are_determined():
+    for few in (slope(13), replace(slope(13), event=~slope(13).event)):
+        assert refused(few, penalised=True) == "SEPARATION"
+        assert release(few).penalised is False  # by the other rules it would leave
+
+
+def test_a_penalised_fit_leaves_where_those_determined_are_all_of_one_outcome():
+    assert release(slope(0), penalised=True).penalised
+
+
+def square(each):
+    """Two dummies; nobody at (0, 0) has the event, all at (1, 1) have, and at the corners between half of them."""
+    one, other = np.repeat([0, 0, 1, 1], each), np.repeat([0, 1, 0, 1], each)
+    half = np.arange(4 * each) // 3 % 2 == 0
+    return one, other, np.where(one == other, one == 1, half)
+
+
+@pytest.mark.parametrize("corner", [0, 1])
+def test_a_small_corner_of_two_dummies_has_leverage_penalised_or_not(corner):
+    one, other, event = square(90)
+    kept = (one != corner) | (other != corner) | (np.cumsum((one == corner) & (other == corner)) <= 13)
+    made = design([one[kept], other[kept]], event=event[kept], owners=np.arange(kept.sum()) % 3)
+    assert refused(made, penalised=True) == "LEVERAGE"
+    assert refused(made) == "LEVERAGE"
+
+
+def test_who_is_determined():
+    one, other, event = square(6)
+    matrix, pooled = np.column_stack([one, other]).astype(float), np.zeros(24, dtype=int)
+    assert determined(matrix, event, pooled).tolist() == (one == other).tolist()
+    event[0] = True
+    assert not determined(matrix, event, pooled).any()
+    # With an intercept for each stratum: separated within them, not together.
+    x, strata = np.array([0.0, 1, 10, 11]), np.array([0, 0, 1, 1])
+    ill = np.array([False, True, False, True])
+    assert determined(x[:, None], ill, strata).all()
+    assert not determined(x[::-1, None], ill, np.zeros(4, dtype=int))[1:3].any()
+    assert determined(matrix, one + other > 0, pooled).all()
+    # One direction grows most with the last row left out; the next one covers that.
+    chain = np.array([[0, 0], [0, 0], *[[1, -0.9]] * 10, [0, 1]], dtype=float)
+    told = determined(chain, np.arange(13) > 0, np.zeros(13, dtype=int))
+    assert told.tolist() == [False, False] + [True] * 11
+    # A constant column is no direction; a threshold of a number is one, whatever its unit.
+    constant = np.column_stack([np.ones(4), x * 1e9])
+    assert determined(constant, np.array([False, False, True, True]), np.zeros(4, dtype=int)).all()
