@@ -82,6 +82,8 @@ def release_regression(raw: RawRegression, preset: GatePreset, against: Coalitio
     observed = design.outcome if raw.effect == "difference" else design.event
     if observed is None or (design.outcome is not None) == (design.event is not None):
         raise DisclosureRefused("SHAPE", "The outcome is not of the kind that the effect is about.")
+    if not np.isfinite(design.matrix).all():
+        raise DisclosureRefused("NOT_FINITE", "A value of the design is not finite.")
     coded = [code_values(column) for column in (*design.matrix.T, *design.references.T)]
     outcome = code_values(observed)[1] if design.event is None else design.event.astype(np.intp)
     for coalition in sorted(against, key=sorted):

@@ -263,6 +263,13 @@ def test_no_coefficient_without_a_number(bad, name):
     assert refused(design(columns=[noise()]), terms=(replace(good, **{name: bad}),)) == "NOT_FINITE"
 
 
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_no_design_with_a_value_that_is_no_number(bad):
+    column = noise()
+    column[7] = bad
+    assert refused(design(columns=[column, noise(seed=2)])) == "NOT_FINITE"
+
+
 def test_maximum_leverage_is_that_of_the_hat_matrix():
     made = design(n=40)
     full = np.column_stack([np.ones(40), made.matrix])
