@@ -1,6 +1,9 @@
 """Column mappings of a recipe: from a site's own schema to the one that the analysis knows, schema and rows alike.
 
 What the schemas decide is checked before anything is signed; the rows follow the same rules inside.
+
+A column is seen in one coding only. In two of them the cut could lie one value further, and two tables that are safe by
+themselves would tell, by their difference, who has this value.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +25,10 @@ __all__ = ["map_cohort", "map_schemas"]
 
 
 def map_schemas(datasets: Mapping[Name, DatasetSchema], mappings: Mappings) -> Mapping[Name, DatasetSchema]:
-    """Return the schemas as the analysis sees them: mapped columns in place of those of their name, or at the end.
+    """Return the schemas as the analysis sees them.
+
+    A mapped column stands in the place of the one that had its name, or at the end; its source is gone, unless it had
+    that name.
 
     Raises
     ------
@@ -43,18 +49,29 @@ def map_schemas(datasets: Mapping[Name, DatasetSchema], mappings: Mappings) -> M
 
 
 def _mapped_schema(slot: Name, schema: DatasetSchema, mappings: Sequence[ColumnMapping]) -> DatasetSchema:
-    columns = {column.name: column for column in schema.table.columns}
-    mapped = {}
+    mapped: dict[Name, Column] = {}
+    taken: dict[Name, Name] = {}
     for mapping in mappings:
         source = schema.table.column(mapping.source)
         if source is None:
             raise _wrong(slot, mapping, f"the dataset has no column {mapping.source}")
         if mapping.column in mapped:
-            raise _wrong(slot, mapping, "it is mapped twice")
+            raise _wrong(
+                slot, mapping, "two mappings make a column of this name. Keep one of them, or rename the other"
+            )
+        if mapping.source in taken:
+            raise _wrong(
+                slot,
+                mapping,
+                f"its source {mapping.source} is mapped to {taken[mapping.source]} already. A recipe takes a column in "
+                "one coding only: keep one of the two mappings",
+            )
         if mapping.column == schema.table.subject.name:
             raise _wrong(slot, mapping, "the subject stays as it is")
         mapped[mapping.column] = _mapped_column(slot, mapping, source)
-    return DatasetSchema(table=TableSchema(columns=tuple((columns | mapped).values())), genotypes=schema.genotypes)
+        taken[mapping.source] = mapping.column
+    own = {column.name: column for column in schema.table.columns if column.name in mapped or column.name not in taken}
+    return DatasetSchema(table=TableSchema(columns=tuple((own | mapped).values())), genotypes=schema.genotypes)
 
 
 def map_cohort(cohort: Cohort, schema: DatasetSchema, mappings: Sequence[ColumnMapping]) -> Cohort:
@@ -68,7 +85,8 @@ def map_cohort(cohort: Cohort, schema: DatasetSchema, mappings: Sequence[ColumnM
         if column is None:
             raise AnalysisError("MAPPING", "The schema was not made of these mappings.")
         found[mapping.column] = _mapped_values(values, mapping, column)
-    return Cohort(cohort.slot, cohort.owner, schema, cohort.frame.assign(**found), cohort.bits)
+    gone = [mapping.source for mapping in mappings if mapping.source not in found]
+    return Cohort(cohort.slot, cohort.owner, schema, cohort.frame.assign(**found).drop(columns=gone), cohort.bits)
 
 
 def _mapped_column(slot: Name, mapping: ColumnMapping, source: Column) -> Column:

@@ -10,10 +10,14 @@ __all__ = ["DAYS", "require_column", "require_days", "require_distinct", "requir
 
 DAYS = frozenset({"d", "day", "days"})
 """How a unit may spell days (``d`` is UCUM's)."""
+_NUMBERS = frozenset({"integer", "decimal"})
+"""Kinds that a frame holds alike, as float64."""
 
 
 def require_column(datasets: Mapping[Name, DatasetSchema], name: str, kinds: Collection[str], role: str) -> Column:
-    """Return the column, once it is of one kind, unit and set of levels in every slot.
+    """Return the first slot's column, once it means the same in every slot: unit, levels, and kind.
+
+    Whole numbers and decimals of one unit are numbers alike, where ``kinds`` takes both.
 
     Raises
     ------
@@ -28,7 +32,7 @@ def require_column(datasets: Mapping[Name, DatasetSchema], name: str, kinds: Col
                 "COLUMN_KIND",
                 f"{role}: column {name} of slot {slot} is of kind {column.kind}; it takes {' or '.join(kinds)}.",
             )
-        if column.kind != first.kind:
+        if column.kind != first.kind and not {column.kind, first.kind} <= _NUMBERS:
             raise AnalysisError(
                 "COLUMN_KIND",
                 f"{role}: column {name} is of kind {first.kind} in slot {first_slot} and {column.kind} in slot {slot}.",
@@ -76,7 +80,11 @@ def _present(slot: Name, table: TableSchema, name: str, role: str) -> Column:
     column = table.column(name)
     if column is None:
         known = ", ".join(item.name for item in table.columns[:20])
-        raise AnalysisError("COLUMN_UNKNOWN", f"{role}: slot {slot} has no column {name}. It has: {known}.")
+        raise AnalysisError(
+            "COLUMN_UNKNOWN",
+            f"{role}: slot {slot} has no column {name}. It has: {known}. A column that a mapping takes has its new "
+            "name only.",
+        )
     return column
 
 

@@ -42,14 +42,23 @@ def term_labels(columns: Sequence[Column]) -> tuple[str, ...]:
 
 
 def code_columns(frame: "pd.DataFrame", columns: Sequence[Column]) -> Coded:
-    """Code columns without missing values; which levels there are follows from the schema, not from the data."""
+    """Code columns without missing values; which levels there are follows from the schema, not from the data.
+
+    Raises
+    ------
+    AnalysisError
+        ``CODE_UNKNOWN`` where a category holds a code that its schema does not have, or none: as a row of zeros the
+        subject would be counted at the first level.
+    """
     import pandas as pd
 
     blocks, references = [np.empty((len(frame), 0))], [np.empty((len(frame), 0), dtype=bool)]
     for column in columns:
         if column.kind == "category":
-            levels = [level.code for level in column.levels]
-            codes = pd.Categorical(frame[column.name], categories=levels).codes
+            levels = pd.Index([level.code for level in column.levels], dtype=object)
+            codes = levels.get_indexer(pd.Index(frame[column.name], dtype=object))
+            if (codes < 0).any():
+                raise AnalysisError("CODE_UNKNOWN", "A category holds a code that its schema does not have, or none.")
             every = codes[:, None] == np.arange(len(column.levels))
             blocks.append(every[:, 1:].astype(float))
             references.append(every[:, :1])

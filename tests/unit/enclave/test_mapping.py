@@ -75,8 +75,43 @@ def test_a_number_without_a_factor_keeps_kind_and_bounds_and_may_be_missing_from
     column = schema.table.column("years")
     assert (column.kind, column.unit, column.missing_allowed) == ("integer", "a", True)
     np.testing.assert_array_equal(cohort.frame.years, [40, np.nan, 60, np.nan])
-    assert not schema.table.column("age").missing_allowed
-    assert cohort.frame.age.tolist() == [40, 50, 60, 70]
+
+
+def test_a_mapped_column_is_gone_under_its_own_name():
+    """Beside the original, a coding that differs in one value would single out those who have it by subtraction."""
+    schema, cohort = mapped(ColumnMapping(column="years", source="age", missing=("50",)))
+    assert [column.name for column in schema.table.columns] == ["subject", "chol", "smokes", "print", "years"]
+    assert list(cohort.frame.columns) == ["chol", "smokes", "years"]
+    schema, cohort = mapped(CHOLESTEROL)
+    assert [column.name for column in schema.table.columns] == [column.name for column in SCHEMA.columns]
+    assert list(cohort.frame.columns) == ["chol", "smokes", "age"]
+
+
+def test_columns_may_swap_names():
+    schema, cohort = mapped(ColumnMapping(column="age", source="chol"), ColumnMapping(column="chol", source="age"))
+    assert [column.name for column in schema.table.columns] == [column.name for column in SCHEMA.columns]
+    assert (schema.table.column("age").unit, schema.table.column("chol").unit) == ("mmol/L", "a")
+    assert cohort.frame.chol.tolist() == [40, 50, 60, 70]
+    assert cohort.frame.age.tolist()[:2] == [0.0, 2.5]
+
+
+def test_a_column_may_take_the_place_of_another():
+    schema, cohort = mapped(ColumnMapping(column="age", source="chol"))
+    assert [column.name for column in schema.table.columns] == ["subject", "smokes", "age", "print"]
+    assert cohort.frame.columns.tolist() == ["smokes", "age"]
+    assert cohort.frame.age.tolist()[:2] == [0.0, 2.5]
+
+
+@pytest.mark.parametrize("name", ["age", "years"])
+def test_a_column_is_taken_in_one_coding_only(name):
+    code, detail = refused(
+        ColumnMapping(column=name, source="age"), ColumnMapping(column="older", source="age", offset="1")
+    )
+    assert code == "MAPPING"
+    assert detail == (
+        f"Slot left, mapping of column older: its source age is mapped to {name} already. A recipe takes a column "
+        "in one coding only: keep one of the two mappings."
+    )
 
 
 def test_levels_get_other_codes_and_several_become_one():
@@ -89,8 +124,9 @@ def test_levels_get_other_codes_and_several_become_one():
 
 def test_a_category_may_get_another_name_alone():
     schema, cohort = mapped(ColumnMapping(column="tobacco", source="smokes"))
-    assert schema.table.column("tobacco").levels == schema.table.column("smokes").levels
-    pd.testing.assert_series_equal(cohort.frame.tobacco, cohort.frame.smokes, check_names=False)
+    assert schema.table.column("tobacco").levels == SCHEMA.column("smokes").levels
+    _, same = mapped()
+    pd.testing.assert_series_equal(cohort.frame.tobacco, same.frame.smokes, check_names=False)
 
 
 def test_only_the_slots_own_mappings_count():
@@ -104,7 +140,8 @@ def test_only_the_slots_own_mappings_count():
     ("mappings", "why"),
     [
         ((ColumnMapping(column="x", source="weight"),), "has no column weight"),
-        ((SMOKER, SMOKER), "twice"),
+        ((SMOKER, SMOKER), "two mappings make a column of this name"),
+        ((ColumnMapping(column="x", source="age"), ColumnMapping(column="x", source="chol")), "two mappings make"),
         ((ColumnMapping(column="subject", source="age"),), "the subject stays"),
         ((ColumnMapping(column="x", source="subject"),), "is a subject"),
         ((ColumnMapping(column="x", source="print"),), "is a bits"),
