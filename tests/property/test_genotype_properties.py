@@ -56,6 +56,27 @@ def test_bed_and_vcf_give_the_same_bytes(codes, spelling, more):
         assert bed.catalogue == text.catalogue
 
 
+CALLS = st.sampled_from(["0/0", "0|1", "1/0", "1|1", "./.", ".|.", ".", "0/.", ".|1"])
+
+
+@given(SHAPES.flatmap(lambda shape: arrays(object, shape, elements=CALLS)), st.booleans(), st.booleans())
+def test_htslib_reads_the_same_calls(texts, more, compressed):
+    """A call that is whole counts its alleles, and everything else is missing."""
+    from cyvcf2 import VCF
+
+    form, tail = ("GT:DP", ":9") if more else ("GT", "")
+    variants, samples = named(texts)
+    rows = (gf.vcf_record(v, [t + tail for t in row], form) for v, row in zip(variants, texts, strict=True))
+    data = gf.vcf_text(rows, samples).encode()
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / ("x.vcf.gz" if compressed else "x.vcf")
+        path.write_bytes(gzip.compress(data) if compressed else data)
+        read = [[call[:-1] for call in record.genotypes] for record in VCF(str(path))]
+        mine = gf.convert("vcf", path)
+    theirs = [[1 if -1 in call else (3, 2, 0)[sum(call)] for call in row] for row in read]
+    assert mine.calls == gf.packed(np.array(theirs, dtype=np.uint8))
+
+
 @settings(max_examples=12)
 @given(CODES)
 def test_pgen_gives_the_same_bytes(codes):

@@ -37,6 +37,7 @@ class CallReader:
 
     def __init__(self, samples: Samples) -> None:
         self._samples = samples
+        self._form = b""
         self.half_calls = 0
 
     def codes(self, line: int, form: bytes, calls: bytes) -> NDArray[np.uint8]:
@@ -54,13 +55,16 @@ class CallReader:
         Raises
         ------
         CheckError
-            ``VCF_GT`` without GT, or with something that is no call of two alleles; ``VCF_PLOIDY``.
+            ``VCF_FORMAT`` unless GT stands first and nothing twice; ``VCF_GT`` with something that is no call of two
+            alleles; ``VCF_PLOIDY``; ``VCF_FIELDS`` with more fields than FORMAT has.
         """
-        if form.partition(b":")[0] != b"GT":
-            refuse("VCF_GT", self._samples.file, "no GT first in FORMAT", "GT", line=line, column="FORMAT")
+        if form != self._form:
+            self._require_format(line, form)
         codes = self._plain(calls) if form == b"GT" and len(calls) + 1 == _PLAIN * len(self._samples) else None
         if codes is None:
-            texts = [cell.partition(b":")[0] for cell in calls.split(b"\t")]
+            cells = calls.split(b"\t")
+            self._require_fields(line, cells, form.count(b":"))
+            texts = [cell.partition(b":")[0] for cell in cells]
             found = [_CODES.get(text, _UNKNOWN) for text in texts]
             if _UNKNOWN in found:
                 place = found.index(_UNKNOWN)
@@ -80,6 +84,19 @@ class CallReader:
             return None
         codes: NDArray[np.uint8] = _PAIRS[first, second]
         return codes
+
+    def _require_format(self, line: int, form: bytes) -> None:
+        keys = form.split(b":")
+        if keys[0] != b"GT" or len(set(keys)) != len(keys):
+            wanted = "GT first, then others, each once"
+            refuse("VCF_FORMAT", self._samples.file, "another FORMAT", wanted, line=line, column="FORMAT")
+        self._form = form
+
+    def _require_fields(self, line: int, cells: list[bytes], most: int) -> None:
+        colons = [cell.count(b":") for cell in cells]
+        if (found := max(colons)) > most:
+            sample, wanted = self._samples.names[colons.index(found)], f"at most {most + 1}, as FORMAT"
+            refuse("VCF_FIELDS", self._samples.file, f"{found + 1} fields", wanted, line=line, column=sample)
 
     def _refuse(self, line: int, sample: str, text: bytes) -> None:
         shown = text.decode("ascii", "replace")

@@ -1,6 +1,7 @@
 """The lines of a VCF file, plain, gzip or bgzip, each checked for its form before its fields are looked at.
 
-Read here and not by htslib, which takes a record with a call too many and a bgzip file cut between two blocks.
+Read here and not by htslib, which takes a record with a call too many and a bgzip file cut between two blocks
+(docs/decisions/0014).
 """
 
 import gzip
@@ -95,7 +96,8 @@ class VcfFile:
         number, line = 0, b""
         for number, line in self._lines(stream, _MAX_HEADING):
             if number == 1 and not line.startswith(_FIRST):
-                refuse("VCF_HEADER", self.name, "another first line", "##fileformat=VCFv4.x", line=1)
+                wanted = "##fileformat=VCFv4.x; bcftools view -Oz writes VCF from BCF"
+                refuse("VCF_HEADER", self.name, "another first line", wanted, line=1)
             if not line.startswith(b"##") or len(line) > _MAX_META:
                 break
         if not line.startswith(_COLUMNS + b"\t"):

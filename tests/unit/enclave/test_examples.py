@@ -14,6 +14,7 @@ MODULES = {
     "enclave.analyses.clinical.survival.logrank": 1,
     "enclave.analyses.discovery.qsar.accuracy": 1,
     "enclave.analyses.discovery.qsar.models": 1,
+    "enclave.analyses.genomics.linear.scan": 1,
     "enclave.disclosure.means": 2,
     "enclave.disclosure.rounding": 2,
     "enclave.disclosure.separation": 1,
