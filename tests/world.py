@@ -130,9 +130,9 @@ class World(Planting, Stored):
     def host_data(self) -> Path:
         return self.operator / "host"
 
-    def measure(self) -> str:
+    def measure(self, profile: str = "clinical") -> str:
         """Have the running platform measure the copied files, as for a new enclave."""
-        answer = httpx.post(self.platform_url + "/v1/enclaves", json={"profile": "clinical"}, timeout=30)
+        answer = httpx.post(self.platform_url + "/v1/enclaves", json={"profile": profile}, timeout=30)
         return str(answer.raise_for_status().json()["measurement"])
 
     def enclave(self) -> int:

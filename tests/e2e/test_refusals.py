@@ -12,6 +12,8 @@ from broker_scene import Caller, call, must, split
 from factories import changed
 from world import PARTIES
 
+from attestation.simulator.trusted_files import LOCK_NAME, parse_lock
+from enclave.profiles import PROFILES
 from protocol.documents.study import Approval
 from protocol.dsse import sign
 from protocol.errors import SealroomError
@@ -52,24 +54,32 @@ def flip(path):
 
 
 def test_one_changed_byte_of_any_file_of_the_enclave_is_another_enclave(world):
-    assert world.measure() == world.measurement
+    agreed = {profile: world.measure(profile) for profile in PROFILES}
+    assert agreed["clinical"] == world.measurement
+    runs = {profile: parse_lock((world.files / "manifests" / profile / LOCK_NAME).read_text()) for profile in PROFILES}
     paths = [path for path in sorted((world.files / "enclave").rglob("*")) if path.is_file()]
     assert len(paths) > 25
-    found = {world.measurement}
+    found = set(agreed.values())
     for path in paths:
+        measured = [profile for profile in PROFILES if path.relative_to(world.files).as_posix() in runs[profile]]
+        assert measured, f"{path} is of no profile"
         before = path.read_bytes()
         try:
             path.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
-            found.add(world.measure())
+            now = {profile: world.measure(profile) for profile in PROFILES}
         finally:
             path.write_bytes(before)
-    assert len(found) == len(paths) + 1
-    assert world.measure() == world.measurement
+        assert [profile for profile in PROFILES if now[profile] != agreed[profile]] == measured
+        changed = {now[profile] for profile in measured}
+        assert len(changed) == len(measured)
+        assert not changed & found
+        found |= changed
+    assert {profile: world.measure(profile) for profile in PROFILES} == agreed
 
 
 def test_after_one_changed_byte_an_existing_contract_gets_no_key(world):
     contract, before = world.contract(), world.custody()
-    for name in ("__init__.py", "disclosure/regression.py", "analyses/survival/cox.py"):
+    for name in ("__init__.py", "disclosure/regression.py", "analyses/clinical/survival/cox.py"):
         path = world.files / "enclave" / name
         original = path.read_bytes()
         try:

@@ -11,6 +11,7 @@ from hostile_host import TICKET, TOKEN
 
 from enclave import profiles
 from enclave.__main__ import PROFILES, main
+from enclave.profiles import load_profile
 from enclave.relay import MAX_LAUNCH
 from protocol.canonical import canonical_bytes
 
@@ -110,7 +111,8 @@ def test_describe(capfdbinary):
     assert main(["--describe"]) == 0
     sys.stdout.flush()
     out, err = capfdbinary.readouterr()
-    assert json.loads(out)["analyses"][0]["name"] == "clinical.survival"
+    names = [analysis["name"] for analysis in json.loads(out)["analyses"]]
+    assert names == sorted(name for profile in PROFILES for name in load_profile(profile).analyses)
     assert err == b""
 
 
