@@ -32,7 +32,7 @@ from enclave.profiles import PROFILES, load_profile
 from protocol.documents.dataset import DatasetSchema, GenotypeSchema
 from protocol.presets import PRESETS
 from sealroom.datasets.schema import load_schema
-from sealroom.recipes import load_recipe
+from sealroom.recipe_files import load_recipe
 
 BASE = PRESETS["sacro"].base
 SEED = bytes(32)

@@ -17,7 +17,7 @@ from protocol.documents.dataset import DatasetSchema
 from protocol.documents.study import Mappings, Parameter
 from protocol.dsse import load_document
 from protocol.errors import AnalysisError, SealroomError
-from protocol.types import Document, Name
+from protocol.types import Count, Document, Name
 
 __all__ = ["MAX_REQUEST", "PlanRequest", "describe", "plan"]
 
@@ -25,14 +25,22 @@ MAX_REQUEST = 4 * 2**20
 """Bytes."""
 
 
+class TableSize(Document):
+    """How large a table is: rows, and plain bytes."""
+
+    rows: Count
+    size: Count
+
+
 class PlanRequest(Document):
-    """A recipe's substance and the datasets of its slots, as their owners describe them."""
+    """A recipe's substance and the datasets of its slots, as their owners describe them; ``sizes`` where known."""
 
     analysis: Name
     parameters: Annotated[dict[Name, Parameter], Field(max_length=50)]
     outputs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=50)]
     mappings: Annotated[Mappings, Field(default_factory=dict)]
     datasets: Annotated[dict[Name, DatasetSchema], Field(min_length=1, max_length=50)]
+    sizes: Annotated[dict[Name, TableSize], Field(default_factory=dict, max_length=50)]
 
 
 def describe() -> bytes:
@@ -58,6 +66,7 @@ def plan(request: bytes) -> tuple[bytes, int]:
         asked = load_document(PlanRequest, request, limit=MAX_REQUEST)
         datasets = map_schemas(asked.datasets, asked.mappings)
         planned = _find_analysis(asked.analysis).plan(asked.parameters, asked.outputs, datasets)
+        load_profile(planned.profile).require_readable((table.rows, table.size) for table in asked.sizes.values())
     except SealroomError as error:
         return canonical_bytes(error.problem()), AnalysisError.exit_code
     outputs = [asdict(output) for output in planned.outputs]

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from protocol.documents.dataset import DatasetManifest
+from protocol.documents.dataset import DatasetManifest, Preset
 from protocol.documents.institution import Institution, Member, Role
 from protocol.documents.receipt import StudyPack
 from protocol.documents.study import Approval, Contract, Recipe, Revocation
@@ -35,7 +35,10 @@ __all__ = [
     "Institutions",
     "Study",
     "require_current",
+    "require_data_current",
     "require_quorum",
+    "require_span",
+    "require_terms",
     "verify_contract",
     "verify_institution",
     "verify_institutions",
@@ -89,7 +92,14 @@ def verify_proposal(pack: StudyPack) -> Study:
     found = [verify_manifest(envelope, institutions) for envelope in pack.manifests]
     manifests = _bind(contract.document, recipe.document, found)
     for manifest in manifests:
-        _require_terms(contract.document, recipe.document, manifest.document)
+        require_terms(
+            manifest.document,
+            analysis=recipe.document.analysis,
+            profile=contract.document.profile,
+            preset=contract.document.preset,
+            simulation=contract.document.simulation,
+            max_runs=contract.document.max_runs,
+        )
     _require_outputs(contract.document, recipe.document)
     study = Study(institutions, manifests, recipe, contract, _approvals(pack.approvals, contract, institutions))
     for output in contract.document.outputs:
@@ -101,6 +111,24 @@ def verify_proposal(pack: StudyPack) -> Study:
                     "RECIPIENT", f"The recipient key of {recipient.member} is not the one in the contract."
                 )
     return study
+
+
+def require_terms(
+    manifest: DatasetManifest, *, analysis: Name, profile: Name, preset: Preset, simulation: bool, max_runs: int
+) -> None:
+    """Run check 5 for one dataset: raise ``AccessDenied`` with ``TERMS_*`` where its owner does not allow this much."""
+    terms, short = manifest.policy, manifest.short
+    if analysis not in terms.analyses:
+        raise AccessDenied("TERMS_ANALYSIS", f"{short} allows {', '.join(terms.analyses)}, not {analysis}.")
+    if profile not in terms.profiles:
+        raise AccessDenied("TERMS_PROFILE", f"{short} allows {', '.join(terms.profiles)}, not {profile}.")
+    if simulation and not terms.simulation:
+        raise AccessDenied("TERMS_SIMULATION", f"{short} does not allow a simulated platform.")
+    if strictest((preset, terms.preset)) != preset:
+        wanted = PRESETS[terms.preset]
+        raise AccessDenied("TERMS_PRESET", f"{short} asks for preset {wanted.name} (k = {wanted.k}) or a stricter one.")
+    if max_runs > terms.max_runs:
+        raise AccessDenied("TERMS_RUNS", f"{short} allows {terms.max_runs} runs, the contract {max_runs}.")
 
 
 def require_quorum(study: Study) -> None:
@@ -116,22 +144,26 @@ def require_quorum(study: Study) -> None:
 def require_current(study: Study, at: datetime) -> None:
     """Run check 9: raise ``AccessDenied`` with ``EXPIRED`` or ``NOT_YET_VALID`` for the time ``at``."""
     contract = study.contract.document
-    spans = [("contract", contract.created, contract.expires), ("recipe", study.recipe.document.created, None)]
-    spans += [
-        (f"institution {i.document.short}", i.document.issued, i.document.expires) for i in study.institutions.values()
-    ]
-    for manifest in study.manifests:
-        spans.append(
-            (f"dataset {manifest.document.short}", manifest.document.created, manifest.document.policy.expires)
-        )
-    spans += [(f"approval by {a.document.member}", a.document.time, None) for a in study.approvals]
-    for what, start, end in spans:
-        require_span(what, start, end, at)
+    require_span("contract", contract.created, contract.expires, at)
+    require_span("recipe", study.recipe.document.created, None, at)
+    require_data_current((item.document for item in study.institutions.values()), study.manifests, at)
     for approval in study.approvals:
+        require_span(f"approval by {approval.document.member}", approval.document.time, None, at)
         if parse_time(approval.document.time) + CLOCK_SKEW < parse_time(contract.created):
             raise AccessDenied(
                 "APPROVED_BEFORE", f"The approval by {approval.document.member} is older than the contract."
             )
+
+
+def require_data_current(
+    institutions: Iterable[Institution], manifests: Iterable[Verified[DatasetManifest]], at: datetime
+) -> None:
+    """Run the part of check 9 that no contract is needed for: institutions, and datasets with their terms."""
+    for institution in institutions:
+        require_span(f"institution {institution.short}", institution.issued, institution.expires, at)
+    for manifest in manifests:
+        dataset = manifest.document
+        require_span(f"dataset {dataset.short}", dataset.created, dataset.policy.expires, at)
 
 
 def require_span(what: str, start: str, end: str | None, at: datetime) -> None:
@@ -254,21 +286,6 @@ def _bind(
         if manifests[binding.dataset].document.owner != binding.owner:
             raise DocumentError("OWNER_SWAPPED", f"Slot {binding.slot}: the dataset's owner is not the contract's.")
     return tuple(manifests[binding.dataset] for binding in contract.datasets)
-
-
-def _require_terms(contract: Contract, recipe: Recipe, manifest: DatasetManifest) -> None:
-    terms, short = manifest.policy, manifest.short
-    if recipe.analysis not in terms.analyses:
-        raise AccessDenied("TERMS_ANALYSIS", f"{short} allows {', '.join(terms.analyses)}, not {recipe.analysis}.")
-    if contract.profile not in terms.profiles:
-        raise AccessDenied("TERMS_PROFILE", f"{short} allows {', '.join(terms.profiles)}, not {contract.profile}.")
-    if contract.simulation and not terms.simulation:
-        raise AccessDenied("TERMS_SIMULATION", f"{short} does not allow a simulated platform.")
-    if strictest((contract.preset, terms.preset)) != contract.preset:
-        wanted = PRESETS[terms.preset]
-        raise AccessDenied("TERMS_PRESET", f"{short} asks for preset {wanted.name} (k = {wanted.k}) or a stricter one.")
-    if contract.max_runs > terms.max_runs:
-        raise AccessDenied("TERMS_RUNS", f"{short} allows {terms.max_runs} runs, the contract {contract.max_runs}.")
 
 
 def _require_outputs(contract: Contract, recipe: Recipe) -> None:

@@ -14,13 +14,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from protocol.canonical import canonical_bytes
-from protocol.documents.dataset import DatasetSchema
+from protocol.documents.dataset import DatasetManifest, DatasetSchema
 from protocol.documents.study import Mappings, OutputType, Parameter
 from protocol.errors import TransportError, from_problem
 from protocol.types import Name
 from sealroom.typed import typed
 
-__all__ = ["Plan", "PlannedOutput", "describe_analyses", "measure_installed", "plan"]
+__all__ = ["Plan", "PlannedOutput", "describe_analyses", "measure_installed", "plan", "plan_signed"]
 
 SECONDS = 120
 MAX_ANSWER = 16 * 2**20
@@ -69,23 +69,35 @@ def plan(
     datasets: Mapping[str, DatasetSchema],
     mappings: Mappings,
 ) -> Plan:
-    """Plan an analysis.
+    """Plan an analysis on schemas alone.
 
     Raises
     ------
     AnalysisError
         What cannot work on these tables, with everything that is decidable from their schemas.
     """
-    question = {
-        "analysis": analysis,
-        "parameters": {name: list(value) if isinstance(value, tuple) else value for name, value in parameters.items()},
-        "outputs": list(outputs),
-        "mappings": {
-            slot: [mapping.model_dump(mode="json") for mapping in of_slot] for slot, of_slot in mappings.items()
-        },
-        "datasets": {slot: dataset.model_dump(mode="json") for slot, dataset in datasets.items()},
-    }
-    return typed(Plan, _ask("--plan", canonical_bytes(question)), where="the enclave program's plan")
+    return _plan(_question(analysis, parameters, outputs, datasets, mappings))
+
+
+def plan_signed(
+    analysis: str,
+    parameters: dict[str, Parameter],
+    outputs: tuple[str, ...],
+    datasets: Mapping[str, DatasetManifest],
+    mappings: Mappings,
+) -> Plan:
+    """Plan an analysis on signed datasets, which also say how large they are.
+
+    Raises
+    ------
+    AnalysisError
+        As ``plan``.
+    AccessDenied
+        ``ROW_LIMIT`` where the tables together are more than the profile reads.
+    """
+    described = {slot: dataset.described for slot, dataset in datasets.items()}
+    sizes = {slot: {"rows": dataset.rows, "size": dataset.files[0].plain_size} for slot, dataset in datasets.items()}
+    return _plan(_question(analysis, parameters, outputs, described, mappings) | {"sizes": sizes})
 
 
 def measure_installed(profile: str) -> str:
@@ -93,6 +105,29 @@ def measure_installed(profile: str) -> str:
     from attestation.simulator import measure
 
     return measure(profile, Path(__file__).resolve().parents[1])
+
+
+def _question(
+    analysis: str,
+    parameters: dict[str, Parameter],
+    outputs: tuple[str, ...],
+    datasets: Mapping[str, DatasetSchema],
+    mappings: Mappings,
+) -> dict[str, Any]:
+    return {
+        "analysis": analysis,
+        "parameters": {name: list(value) if isinstance(value, tuple) else value for name, value in parameters.items()},
+        "outputs": list(outputs),
+        "mappings": {
+            slot: [mapping.model_dump(mode="json") for mapping in of_slot] for slot, of_slot in mappings.items()
+        },
+        "datasets": {slot: dataset.model_dump(mode="json") for slot, dataset in datasets.items()},
+        "sizes": {},
+    }
+
+
+def _plan(question: Mapping[str, Any]) -> Plan:
+    return typed(Plan, _ask("--plan", canonical_bytes(question)), where="the enclave program's plan")
 
 
 def _ask(flag: str, question: bytes) -> Any:  # noqa: ANN401 - any JSON value

@@ -17,7 +17,8 @@ from protocol.presets import strictest
 from protocol.types import Key, decode_base64
 from sealroom.local_enclave import Plan
 from sealroom.party import Party
-from sealroom.recipes import RecipeDraft, check_recipe, sign_ready
+from sealroom.recipe_files import RecipeDraft
+from sealroom.recipes import check_recipe, sign_ready
 from sealroom.times import in_days, now
 from sealroom.trust import Trust
 from sealroom.typed import typed
@@ -67,7 +68,14 @@ def propose(
     AccessDenied
         What the owners' terms do not allow; ``MEASUREMENT`` where none, or several, are pinned.
     """
-    planned = check_recipe(proposal.recipe, {slot: m.document.described for slot, m in proposal.datasets.items()})
+    planned = check_recipe(
+        proposal.recipe,
+        proposal.datasets,
+        institutions,
+        simulation=proposal.simulation,
+        max_runs=proposal.max_runs,
+        at=datetime.now(UTC),
+    )
     key = party.signing_key("analyst")
     recipe = sign(sign_ready(proposal.recipe, author=party.root, analyst=party.member.id), key)
     manifests = [proposal.datasets[slot] for slot in proposal.recipe.slots]

@@ -1,27 +1,26 @@
-"""Recipes as people write them: TOML with an analysis, its slots, parameters and outputs."""
+"""Recipes before they are signed: checked on signed datasets, and as examples to fill in."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import cycle
-from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Any, Final
 
-from pydantic import Field, model_validator
-
-from protocol.documents.dataset import DatasetSchema
-from protocol.documents.study import Mappings, Parameter, Recipe
+from protocol.documents.dataset import DatasetManifest
+from protocol.documents.study import Recipe
+from protocol.dsse import Verified
 from protocol.errors import AnalysisError
-from protocol.types import Document, Name, Text
-from sealroom.local_enclave import Plan, describe_analyses, plan
+from protocol.governance import Institutions, require_data_current, require_terms
+from protocol.presets import strictest
+from sealroom.local_enclave import Plan, describe_analyses, plan_signed
+from sealroom.recipe_files import RecipeDraft
 from sealroom.times import now
-from sealroom.typed import read_toml, typed
+from sealroom.typed import typed
 
 __all__ = [
-    "RecipeDraft",
     "analysis_named",
     "check_recipe",
     "kind_words",
-    "load_recipe",
     "output_names",
     "recipe_example",
     "sign_ready",
@@ -52,53 +51,75 @@ MAPPINGS: Final = """
 """
 
 
-class RecipeDraft(Document):
-    """A recipe before it is signed."""
-
-    title: Text
-    analysis: Name
-    slots: Annotated[tuple[Name, ...], Field(min_length=1, max_length=50)]
-    mappings: Annotated[Mappings, Field(default_factory=dict)]
-    parameters: Annotated[dict[Name, Parameter], Field(max_length=50)]
-    outputs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=50)]
-
-    @model_validator(mode="after")
-    def _can_be_signed(self) -> Self:
-        for what, names in (("slot", self.slots), ("output", self.outputs)):
-            if len(set(names)) != len(names):
-                raise ValueError(f"each {what} is named once")
-        for slot in self.mappings:
-            if slot not in self.slots:
-                raise ValueError(f"there are mappings of slot {slot}; the recipe's slots are {', '.join(self.slots)}")
-        return self
-
-
-def load_recipe(path: Path) -> RecipeDraft:
-    """Read a recipe; ``DocumentError`` names the first field that is wrong."""
-    return typed(RecipeDraft, read_toml(path), where=str(path))
-
-
 def sign_ready(draft: RecipeDraft, *, author: str, analyst: str) -> Recipe:
     """Return the document that an analyst signs."""
     fields = draft.model_dump(mode="json") | {"author": author, "analyst": analyst, "created": now()}
     return typed(Recipe, fields, where="recipe")
 
 
-def check_recipe(draft: RecipeDraft, datasets: Mapping[str, DatasetSchema]) -> Plan:
-    """Plan a recipe on the schemas of its slots.
+def check_recipe(
+    draft: RecipeDraft,
+    datasets: Mapping[str, Verified[DatasetManifest]],
+    institutions: Institutions,
+    *,
+    simulation: bool,
+    max_runs: int,
+    at: datetime,
+) -> Plan:
+    """Plan a recipe on the signed datasets of its slots and hold it against their owners' terms.
+
+    Parameters
+    ----------
+    datasets
+        By slot.
+    institutions
+        Those of all owners, by root; others may be among them.
+    simulation, max_runs
+        What a contract would ask for.
+    at
+        When.
 
     Raises
     ------
     AnalysisError
         ``SLOTS`` where slots and datasets do not match, and whatever the analysis finds in the schemas.
+    AccessDenied
+        ``ROW_LIMIT``, ``TERMS_*``, ``EXPIRED``, ``NOT_YET_VALID``: what a contract would be refused for.
     """
+    _require_slots(draft, datasets)
+    manifests = {slot: datasets[slot].document for slot in draft.slots}
+    planned = plan_signed(draft.analysis, draft.parameters, draft.outputs, manifests, draft.mappings)
+    preset = strictest(manifest.policy.preset for manifest in manifests.values())
+    for manifest in manifests.values():
+        require_terms(
+            manifest,
+            analysis=draft.analysis,
+            profile=planned.profile,
+            preset=preset,
+            simulation=simulation,
+            max_runs=max_runs,
+        )
+    owners = dict.fromkeys(manifest.owner for manifest in manifests.values())
+    require_data_current((institutions[root].document for root in owners), datasets.values(), at)
+    return planned
+
+
+def _require_slots(draft: RecipeDraft, datasets: Mapping[str, Verified[DatasetManifest]]) -> None:
     if set(datasets) != set(draft.slots):
         raise AnalysisError(
             "SLOTS",
             f"The recipe's slots are {', '.join(draft.slots)}; datasets came for {', '.join(datasets) or 'none'}.",
         )
-    in_order = {slot: datasets[slot] for slot in draft.slots}
-    return plan(draft.analysis, draft.parameters, draft.outputs, in_order, draft.mappings)
+    taken: dict[str, str] = {}
+    for slot in draft.slots:
+        dataset = datasets[slot]
+        if dataset.name in taken:
+            raise AnalysisError(
+                "SLOTS",
+                f"Slots {taken[dataset.name]} and {slot} both got the dataset {dataset.document.short}; a contract "
+                "takes a dataset once. Name another, or take one of the slots out.",
+            )
+        taken[dataset.name] = slot
 
 
 def analysis_named(name: str) -> dict[str, Any]:

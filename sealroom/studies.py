@@ -10,7 +10,7 @@ from protocol.dsse import load_document
 from protocol.errors import AccessDenied, AnalysisError
 from protocol.governance import Study, require_current, verify_proposal
 from protocol.types import Key
-from sealroom.local_enclave import PlannedOutput, plan
+from sealroom.local_enclave import PlannedOutput, plan_signed
 from sealroom.trust import Trust
 
 __all__ = ["MAX_STUDY", "Judged", "judge_study", "pack_bytes", "read_pack"]
@@ -88,10 +88,9 @@ def _owners(study: Study) -> dict[str, Key]:
 def _require_plan(study: Study) -> tuple[PlannedOutput, ...]:
     recipe, contract = study.recipe.document, study.contract.document
     datasets = {
-        binding.slot: manifest.document.described
-        for binding, manifest in zip(contract.datasets, study.manifests, strict=True)
+        binding.slot: manifest.document for binding, manifest in zip(contract.datasets, study.manifests, strict=True)
     }
-    planned = plan(recipe.analysis, recipe.parameters, recipe.outputs, datasets, recipe.mappings)
+    planned = plan_signed(recipe.analysis, recipe.parameters, recipe.outputs, datasets, recipe.mappings)
     found = [(output.output, output.type, output.labels) for output in contract.outputs]
     wanted = [(output.output, output.type, output.labels) for output in planned.outputs]
     if found != wanted or contract.profile != planned.profile:

@@ -4,14 +4,14 @@ Each profile is a module here that names its analyses and what these import. It 
 imports the others: an enclave loads, and is measured over, what its own profile needs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Final, cast
 
 from enclave.analyses.base import Analysis
-from protocol.errors import AnalysisError
+from protocol.errors import AccessDenied, AnalysisError
 from protocol.types import Name
 
 __all__ = ["PROFILES", "Profile", "load_profile"]
@@ -54,6 +54,17 @@ class Profile:
             known = ", ".join(self.analyses)
             raise AnalysisError("ANALYSIS_UNKNOWN", f"There is no analysis {name} in profile {self.name}: {known}.")
         return self.analyses[name]
+
+    def require_readable(self, tables: Iterable[tuple[int, int]]) -> None:
+        """Raise ``AccessDenied`` with ``ROW_LIMIT`` unless tables of so many (rows, plain bytes) can be read."""
+        sizes = tuple(tables)
+        rows, size = sum(rows for rows, _ in sizes), sum(size for _, size in sizes)
+        if rows > self.row_limit or size > self.byte_limit:
+            raise AccessDenied(
+                "ROW_LIMIT",
+                f"The tables have {rows} rows and {size} bytes together; profile {self.name} reads {self.row_limit} "
+                f"rows and {self.byte_limit} bytes. Seal fewer columns or fewer subjects.",
+            )
 
     def load_libraries(self) -> None:
         """Import now what takes seconds, so that no import happens, or is missing, once keys are open."""

@@ -17,7 +17,7 @@ from sealroom.cli.options import (
     open_client,
 )
 from sealroom.cli.output import confirm, print_entries, print_json, print_text, say
-from sealroom.cli.recipe import SlotDatasets
+from sealroom.cli.recipe import MaxRuns, Simulation, SlotDatasets
 
 if TYPE_CHECKING:  # what needs the network or cryptography is loaded by the commands that use it
     from sealroom.studies import Judged
@@ -52,9 +52,9 @@ def propose_contract(
     ] = None,
     title: Annotated[str | None, typer.Option(help="Title [default: the recipe's].")] = None,
     expires: Annotated[int, typer.Option(help="Days; never beyond the owners' terms.", min=1, max=3650)] = 30,
-    max_runs: Annotated[int, typer.Option(help="Runs; each tells something.", min=1, max=1000)] = 1,
+    max_runs: MaxRuns = 1,
     measurement: Annotated[str | None, typer.Option(help="Which pinned measurement, if there are several.")] = None,
-    simulation: Annotated[bool, typer.Option("--simulation", help="Allow a SIMULATED platform.")] = False,
+    simulation: Simulation = False,
     home: HomeOption = None,
     passphrase_file: PassphraseFile = None,
     as_member: AsMember = None,
@@ -67,7 +67,7 @@ def propose_contract(
     """
     from sealroom.files import write_private
     from sealroom.proposals import Proposal, parse_pairs, propose
-    from sealroom.recipes import load_recipe
+    from sealroom.recipe_files import load_recipe
     from sealroom.studies import pack_bytes
 
     draft = load_recipe(recipe)

@@ -8,7 +8,7 @@ import typer
 from sealroom.cli.options import AsJson, AsMember, HomeOption, PassphraseFile, examples, noun, open_client
 from sealroom.cli.output import print_json, print_rows, print_text, say
 
-__all__ = ["SlotDatasets", "app"]
+__all__ = ["MaxRuns", "Simulation", "SlotDatasets", "app"]
 
 app = noun("Choose an analysis and write it down.")
 
@@ -18,6 +18,9 @@ SlotDatasets = Annotated[
         "--dataset", help="SLOT=DATASET, once for each slot; a dataset is named short, OWNER/SHORT or digits."
     ),
 ]
+
+Simulation = Annotated[bool, typer.Option("--simulation", help="Allow a SIMULATED platform.")]
+MaxRuns = Annotated[int, typer.Option(help="Runs; each tells something.", min=1, max=1000)]
 
 
 @app.command("list", epilog=examples("recipe list", "recipe list --json"))
@@ -76,21 +79,33 @@ def check(
     *,
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="TOML, as `sealroom recipe new` writes it.")],
     dataset: SlotDatasets,
+    max_runs: MaxRuns = 1,
+    simulation: Simulation = False,
     home: HomeOption = None,
     passphrase_file: PassphraseFile = None,
     as_member: AsMember = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find everything that can be decided from the datasets' signed schemas, before anybody signs anything."""
+    """Find everything that signed datasets decide, before anybody signs anything.
+
+    Schemas, sizes and owners' terms are checked as `contract propose` checks them, for as many runs and the platform
+    that you name here.
+    """
+    from datetime import UTC, datetime
+
     from sealroom.labels import shortened
-    from sealroom.recipes import check_recipe, load_recipe
+    from sealroom.recipe_files import load_recipe
+    from sealroom.recipes import check_recipe
 
     draft = load_recipe(recipe)
     with open_client(home, passphrase_file, as_member) as client:
         manifests = client.datasets_for(dataset)
-        names = {root: institution.document.short for root, institution in client.institutions().items()}
+        institutions = client.institutions()
+    names = {root: institution.document.short for root, institution in institutions.items()}
     owners = {slot: names[manifest.document.owner] for slot, manifest in manifests.items()}
-    planned = check_recipe(draft, {slot: manifest.document.described for slot, manifest in manifests.items()})
+    planned = check_recipe(
+        draft, manifests, institutions, simulation=simulation, max_runs=max_runs, at=datetime.now(UTC)
+    )
     if as_json:
         alone = [{"about_alone": output.only(owners)} for output in planned.outputs]
         answer = planned.model_dump(mode="json")

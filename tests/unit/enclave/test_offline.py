@@ -20,6 +20,7 @@ def request(**changes):
         "outputs": list(lung.OUTPUTS),
         "mappings": {},
         "datasets": {slot: DatasetSchema(table=lung.SCHEMA).model_dump(mode="json") for slot in "abc"},
+        "sizes": {},
     }
     return canonical_bytes({**content, **changes})
 
@@ -75,10 +76,18 @@ def test_plan_answers_with_profile_and_outputs():
         (request(analysis="clinical.magic"), "ANALYSIS_UNKNOWN"),
         (request(parameters={}), "PARAMETER_MISSING"),
         (request(outputs=["median"]), "OUTPUT_UNKNOWN"),
+        (request(sizes={"a": {"rows": -1, "size": 0}}), "DOCUMENT"),
+        (request(sizes={"a": {"rows": 1, "size": 2**31}, "b": {"rows": 1, "size": 1}}), "ROW_LIMIT"),
+        (request(sizes={"a": {"rows": 5_000_000, "size": 1}, "b": {"rows": 1, "size": 1}}), "ROW_LIMIT"),
     ],
 )
 def test_problems(data, code):
     assert problem(data) == code
+
+
+def test_tables_as_large_as_the_profile_reads_are_planned():
+    sizes = {"a": {"rows": 4_999_999, "size": 2**31 - 1}, "b": {"rows": 1, "size": 1}}
+    assert plan(request(sizes=sizes)) == plan(request())
 
 
 def program(*arguments, data=b""):

@@ -34,6 +34,15 @@ event = "status"
 event_level = "2"
 covariates = ["weight"]
 """
+GLM = """
+title = "Weight and age"
+analysis = "clinical.glm"
+slots = ["a", "b"]
+outputs = ["linear"]
+[parameters]
+outcome = "weight"
+covariates = ["status"]
+"""
 SLOTS = ("--dataset", "a=lung-a", "--dataset", "b=b/lung-b")
 
 
@@ -151,6 +160,10 @@ def test_an_uninvited_institution_does_not_join(room, tmp_path):
         ("", "", ("--dataset", "a=lung-a", "--dataset", "b=nowhere"), "DATASET_UNKNOWN", 4),
         ("", "", ("--dataset", "a=lung-a", "--dataset", "a=lung-b"), "OPTION", 4),
         ("", "", ("--dataset", "a"), "OPTION", 4),
+        ("", "", ("--dataset", "a=lung-a", "--dataset", "b=a/lung-a"), "SLOTS", 7),
+        ("", "", (*SLOTS, "--max-runs", "3", "--simulation"), "TERMS_RUNS", 6),
+        (RECIPE, GLM, SLOTS, "TERMS_ANALYSIS", 6),
+        ('["weight"]', "[]", SLOTS, "DOCUMENT", 4),
     ],
 )
 def test_what_signed_schemas_can_tell_is_told_before_anybody_signs(room, old, new, slots, code, status):
@@ -413,7 +426,7 @@ def test_a_partner_whose_member_left_spoils_no_list_and_stops_no_revocation(own_
     def changed(*_):
         raise AnalysisError("PLAN_DIFFERS", "The enclave program changed.")
 
-    monkeypatch.setattr("sealroom.studies.plan", changed)
+    monkeypatch.setattr("sealroom.studies.plan_signed", changed)
     for named, name in ((names[0], names[0]), (names[1][:10], names[1]), (file, names[2])):
         assert (
             own_room.b.run("contract", "revoke", named, "--reason", "x", "--json", code=6).json["code"]

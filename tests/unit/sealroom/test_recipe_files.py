@@ -1,19 +1,38 @@
 import tomllib
 
+import factories
 import pytest
-from factories import TABLE, make_study
+from factories import DAY, NOW, TABLE, make_study
 from partner_desk import Desk
 
 import sealroom.local_enclave as local_enclave
 from enclave.analyses.parameters import ParameterKind, ParameterSpec, check_parameters
-from protocol.documents.dataset import DatasetSchema
-from protocol.errors import AnalysisError, DocumentError, TransportError
+from enclave.profiles.clinical import PROFILE
+from protocol.documents.dataset import PART_SIZE, SealedFile, sealed_size
+from protocol.errors import AccessDenied, AnalysisError, DocumentError, SealroomError, TransportError
+from protocol.governance import require_current, verify_proposal
+from protocol.presets import strictest
 from sealroom.choose import choose_contract, choose_dataset
 from sealroom.listing import ContractEntry, DatasetEntry, RunEntry
-from sealroom.recipes import check_recipe, load_recipe, output_names, recipe_example
+from sealroom.recipe_files import load_recipe
+from sealroom.recipes import check_recipe, output_names, recipe_example
 
-DATASETS = {slot: DatasetSchema(table=TABLE) for slot in ("a", "b")}
+CUSTODIAN = factories.CustodianPair().keys
+PARTIES = {slot: factories.make_institution(short) for slot, short in (("a", "north"), ("b", "south"))}
 KINDS = ParameterKind.__args__
+
+
+def signed(slot, *, policy=None, at=NOW, **changes):
+    """A dataset of the slot's owner, as its steward signed it."""
+    return factories.make_dataset(PARTIES[slot], CUSTODIAN, policy=policy, at=at, changes=changes).manifest
+
+
+DATASETS = {slot: signed(slot) for slot in PARTIES}
+
+
+def check(draft, datasets=DATASETS, *, simulation=False, max_runs=1, at=NOW, parties=PARTIES):
+    institutions = {party.key: party.institution for party in parties.values()}
+    return check_recipe(draft, datasets, institutions, simulation=simulation, max_runs=max_runs, at=at)
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +144,7 @@ def test_a_new_recipe_is_commented_and_needs_only_its_columns(tmp_path, analyses
         assert old in text
         text = text.replace(old, new)
     out.write_text(text)
-    planned = check_recipe(load_recipe(out), DATASETS)
+    planned = check(load_recipe(out))
     assert [output.output for output in planned.outputs] == [
         output["name"] for output in described(analyses, "clinical.survival")["outputs"]
     ]
@@ -161,13 +180,13 @@ def test_units_that_differ_are_found_from_schemas_alone(tmp_path):
         'time = "time"\nevent = "status"\nevent_level = "2"\ncovariates = ["age"]\n'
     )
     columns = tuple(c.model_copy(update={"unit": "mo"}) if c.name == "age" else c for c in TABLE.columns)
-    months = DatasetSchema(table=TABLE.model_copy(update={"columns": columns}))
+    months = DATASETS | {"b": signed("b", table=TABLE.model_copy(update={"columns": columns}))}
     with pytest.raises(AnalysisError) as caught:
-        check_recipe(load_recipe(path), DATASETS | {"b": months})
+        check(load_recipe(path), months)
     assert caught.value.code == "UNIT"
     with path.open("a") as more:
         more.write('[[mappings.b]]\ncolumn = "age"\nsource = "age"\nunit = "a"\n')
-    (output,) = check_recipe(load_recipe(path), DATASETS | {"b": months}).outputs
+    (output,) = check(load_recipe(path), months).outputs
     assert output.labels == ("age (per a)",)
 
 
@@ -197,6 +216,144 @@ def test_what_could_not_be_signed_is_found_when_it_is_read(tmp_path, old, new, s
         load_recipe(path)
     assert caught.value.code == "DOCUMENT"
     assert said in caught.value.detail
+
+
+WANTED = (
+    "wanted a whole number, a text of up to 1,000 characters, or a list of 1 to 200 of one of them. "
+    "Leave the parameter out, or give it a value."
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("[]", "an empty list"),
+        ('""', "an empty text"),
+        ("1.5", "a number with decimals"),
+        ("true", "true or false"),
+        ("2026-01-31", "a date or a time"),
+        ("{ x = 1 }", "a table"),
+        ('["age", 1]', "a list of 2 that are not all whole numbers, nor all texts, or too many"),
+        ("[true]", "a list of 1 that are not all whole numbers, nor all texts, or too many"),
+        (str([1] * 201), "a list of 201 that are not all whole numbers, nor all texts, or too many"),
+        (str(2**53), "a whole number beyond 2^53"),
+        ('"\\u202e"', "a text that is too long or holds characters that do not show"),
+    ],
+)
+def test_what_is_no_parameter_is_said_once(tmp_path, value, found):
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE.replace('{ time = "time" }', f"{{ covariates = {value} }}"))
+    with pytest.raises(DocumentError) as caught:
+        load_recipe(path)
+    assert caught.value.code == "DOCUMENT"
+    assert caught.value.detail == f"{path}: parameters.covariates: found {found}; {WANTED}"
+
+
+@pytest.mark.parametrize("value", ["1", "-7", '"a text"', "[1, 2]", '["one", "two"]', str([1] * 200)])
+def test_every_form_of_a_parameter_is_read(tmp_path, value):
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE.replace('{ time = "time" }', f"{{ covariates = {value} }}"))
+    read = load_recipe(path).parameters["covariates"]
+    assert (list(read) if isinstance(read, tuple) else read) == tomllib.loads(f"x = {value}")["x"]
+
+
+def test_parameters_that_are_no_table_are_refused(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE.replace('{ time = "time" }', "[1]"))
+    with pytest.raises(DocumentError, match=r"DOCUMENT: .*parameters: "):
+        load_recipe(path)
+
+
+COX = (
+    'title = "t"\nanalysis = "clinical.survival"\nslots = ["a", "b"]\noutputs = ["cox"]\n[parameters]\n'
+    'time = "time"\nevent = "status"\nevent_level = "2"\ncovariates = ["age"]\n'
+)
+
+
+@pytest.fixture(scope="module")
+def draft(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cox") / "recipe.toml"
+    path.write_text(COX)
+    return load_recipe(path)
+
+
+def large(size):
+    sealed = sealed_size(size)
+    return SealedFile(name="table", plain_size=size, sealed_size=sealed, parts=("00" * 32,) * -(-sealed // PART_SIZE))
+
+
+def contract_refusal(datasets, *, simulation, max_runs, at):
+    """What the checks of a signed contract, as custodian and enclave run them, say to the same datasets."""
+    slots = tuple(datasets)
+    recipe = factories.make_recipe(PARTIES["a"], slots, changes={"parameters": {"time": "time"}, "outputs": ("cox",)})
+    terms = {
+        "datasets": tuple(
+            factories.Binding(slot=slot, dataset=dataset.name, owner=dataset.document.owner)
+            for slot, dataset in datasets.items()
+        ),
+        "simulation": simulation,
+        "max_runs": max_runs,
+        "preset": strictest(dataset.document.policy.preset for dataset in datasets.values()),
+        "expires": factories.format_time(at + DAY),
+    }
+    bound = [factories.Dataset(dataset, b"", b"", b"") for dataset in datasets.values()]
+    contract = factories.make_contract(PARTIES["a"], recipe, bound, list(PARTIES.values()), changes=terms)
+    parts = factories.StudyParts(tuple(PARTIES.values()), None, tuple(bound), recipe, contract, ())
+    with pytest.raises(SealroomError) as caught:
+        study = verify_proposal(parts.pack)
+        require_current(study, at)
+        PROFILE.require_readable((item.document.rows, item.document.files[0].plain_size) for item in study.manifests)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked", "code"),
+    [
+        ({"policy": {"analyses": ("clinical.glm",)}}, {}, "TERMS_ANALYSIS"),
+        ({"policy": {"profiles": ("genomics",)}}, {}, "TERMS_PROFILE"),
+        ({"policy": {"simulation": False}}, {"simulation": True}, "TERMS_SIMULATION"),
+        ({"policy": {"max_runs": 2}}, {"max_runs": 3}, "TERMS_RUNS"),
+        ({"policy": {"expires": factories.format_time(NOW - DAY)}}, {}, "EXPIRED"),
+        ({"policy": {"expires": factories.format_time(NOW + DAY)}}, {"at": NOW + 2 * DAY}, "EXPIRED"),
+        ({"at": NOW + 2 * DAY}, {}, "NOT_YET_VALID"),
+        ({"rows": 4_999_981}, {}, "ROW_LIMIT"),
+        ({"files": (large(2**31),)}, {}, "ROW_LIMIT"),
+        ({}, {"at": NOW + 400 * DAY}, "EXPIRED"),
+    ],
+)
+def test_what_a_contract_would_be_refused_for_is_said_in_the_same_words(draft, changes, asked, code):
+    policy = {"max_runs": 5} | changes.get("policy", {})
+    datasets = {"a": signed("a", policy={"max_runs": 5}), "b": signed("b", **changes | {"policy": policy})}
+    asked = {"simulation": False, "max_runs": 1, "at": NOW} | asked
+    with pytest.raises(SealroomError) as caught:
+        check(draft, datasets, **asked)
+    assert caught.value.code == code
+    assert str(caught.value) == contract_refusal(datasets, **asked)
+
+
+def test_what_is_just_allowed_fits(draft):
+    policy = {"max_runs": 3, "expires": factories.format_time(NOW + DAY)}
+    datasets = {"a": signed("a", policy={"max_runs": 3, "preset": "cms"}), "b": signed("b", policy=policy)}
+    assert check(draft, datasets, simulation=True, max_runs=3).profile == "clinical"
+    datasets["b"] = signed("b", rows=5_000_000 - datasets["a"].document.rows)
+    assert check(draft, datasets).profile == "clinical"
+
+
+def test_an_owner_whose_institution_expired_is_named(draft):
+    parties = PARTIES | {"b": PARTIES["b"].reissue(expires=factories.format_time(NOW - DAY / 2))}
+    with pytest.raises(AccessDenied) as caught:
+        check(draft, parties=parties)
+    assert caught.value.code == "EXPIRED"
+    assert caught.value.detail.startswith("The institution south expired at ")
+
+
+def test_a_dataset_fills_one_slot(draft):
+    with pytest.raises(AnalysisError) as caught:
+        check(draft, dict.fromkeys(("a", "b"), DATASETS["a"]))
+    assert caught.value.code == "SLOTS"
+    assert "Slots a and b both got the dataset north-lung" in caught.value.detail
+    with pytest.raises(AnalysisError, match="SLOTS: The recipe's slots are a, b; datasets came for a"):
+        check(draft, {"a": DATASETS["a"]})
 
 
 @pytest.mark.parametrize("program", ["exit 3", "echo nothing", "sleep 5"])
