@@ -11,6 +11,7 @@ from protocol.documents import Column, Level, SealedFile, StudyPack, TableSchema
 from protocol.documents.attested import Collateral, CustodianNonce, Evidence, RuntimeClaims
 from protocol.documents.dataset import MAX_PARTS, PART_SIZE, SEGMENT, SEGMENTS_PER_PART, sealed_size
 from protocol.documents.receipt import ResultBundle, SealedOutput, bundle_members, output_subjects
+from protocol.documents.study import ColumnMapping
 from protocol.errors import DocumentError
 
 STUDY = factories.make_study()
@@ -39,6 +40,8 @@ def refused(document, match, **changes):
         (CATEGORY, {"minimum": "0"}, "only numbers have a minimum"),
         (SUBJECT, {"maximum": "0"}, "only numbers have a minimum and a maximum"),
         (SUBJECT, {"missing_allowed": True}, "a subject may not be missing"),
+        (NUMBER, {"width": 8}, "bits, and only they, have a width"),
+        (NUMBER, {"kind": "bits", "unit": None, "minimum": None, "maximum": None}, "bits, and only they, have a width"),
         (SUBJECT, {"missing_codes": ("NA",)}, "a subject may not be missing"),
         (NUMBER, {"missing_codes": ("NA",)}, "missing codes without missing_allowed"),
         (CATEGORY, {"levels": (*LEVELS, Level(code="1", label="other"))}, "codes and labels of levels are unique"),
@@ -153,6 +156,13 @@ def test_in_an_institution_nothing_stands_twice():
     refused(INSTITUTION, match, members=(member(keys=both),))
     assert INSTITUTION.member("approver-2") == second
     assert INSTITUTION.member("nobody") is None
+
+
+def test_a_recipe_maps_columns_of_its_own_slots_only():
+    mapping = ColumnMapping(column="age", source="years")
+    refused(RECIPE, "mappings are of the recipe's slots", mappings={"nowhere": (mapping,)})
+    found = factories.changed(RECIPE, {"mappings": {RECIPE.slots[0]: (mapping,)}})
+    assert found.mappings == {RECIPE.slots[0]: (mapping,)}
 
 
 def test_recipes_and_contracts_list_nothing_twice():
