@@ -161,7 +161,7 @@ def _lost(rows: PackedRows, model: NullModel, gaps: Integers) -> Floats:
     lost = np.empty((len(gaps), model.rank + 1, model.rank + 1))
     start = 0
     for index, end in enumerate(ends):
-        subjects = model.columns[place[start:end]]
+        subjects = model.columns.take(place[start:end], axis=0)
         np.matmul(subjects.T, subjects, out=lost[index])
         start = end
     return lost
