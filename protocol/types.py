@@ -8,13 +8,14 @@ import base64
 import binascii
 import unicodedata
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from protocol.canonical import MAX_INTEGER
 
 __all__ = [
+    "MAX_BASE64",
     "Base64",
     "Count",
     "Decimal",
@@ -30,6 +31,8 @@ __all__ = [
     "parse_time",
 ]
 
+MAX_BASE64: Final = 1_400_000
+"""Characters; so many say 1,050,000 bytes, more than which no signed document has."""
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -114,7 +117,7 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256 in hex."""
 Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$"), AfterValidator(_full_order)]
 """An Ed25519 public key in hex."""
-Base64 = Annotated[str, Field(max_length=1_400_000), AfterValidator(_base64)]
+Base64 = Annotated[str, Field(max_length=MAX_BASE64), AfterValidator(_base64)]
 """Bytes."""
 Timestamp = Annotated[
     str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"), AfterValidator(_time)

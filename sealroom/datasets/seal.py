@@ -1,24 +1,17 @@
 """Sealing: from an owner's CSV, and genotypes where there are any, to a signed manifest, sealed files and a capsule."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import BinaryIO, TextIO
 
 import numpy as np
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
 from protocol import hpke
-from protocol.commitment import commit_key
 from protocol.container import SealingWriter, generate_data_key
 from protocol.documents.dataset import (
     GENOTYPES,
     TABLE,
-    CustodianKeys,
     DatasetManifest,
-    DatasetPolicy,
-    GenotypeSchema,
-    Lineage,
     SealedFile,
     TableSchema,
 )
@@ -28,35 +21,22 @@ from protocol.layout.form import aligned, encode_header, header_for
 from protocol.types import decode_base64
 from sealroom.datasets.check import Checked, read_into
 from sealroom.datasets.genotypes.bed import BED_HEAD
-from sealroom.datasets.genotypes.cohort import GenotypeCohort, GenotypeFiles
+from sealroom.datasets.genotypes.cohort import GenotypeCohort
 from sealroom.datasets.genotypes.matching import rows_of_samples
+from sealroom.datasets.manifest import (
+    Contents,
+    SealOrder,
+    make_manifest,
+    require_table_room,
+    require_variants,
+    room_for_variants,
+)
 from sealroom.datasets.package import Package
-from sealroom.datasets.schema import OwnerSchema
 from sealroom.datasets.sources import converter_of
 from sealroom.datasets.spool import Spool
 from sealroom.files import appearing, private_folder, write_private
-from sealroom.times import now
-from sealroom.typed import typed
 
-__all__ = ["SealOrder", "seal_dataset", "write_spooled"]
-
-
-@dataclass(frozen=True, slots=True)
-class SealOrder:
-    """Everything about a dataset but its rows. ``secret`` keys the subjects' pseudonyms (32 bytes)."""
-
-    short: str
-    title: str
-    schema: OwnerSchema
-    terms: DatasetPolicy
-    owner: str
-    steward: str
-    steward_key: Ed25519PrivateKey
-    custodian: CustodianKeys
-    lineage: Lineage
-    secret: bytes
-    genotypes: GenotypeFiles | None = None
-    assembly: str = ""
+__all__ = ["seal_dataset", "write_spooled"]
 
 
 def seal_dataset(
@@ -68,6 +48,8 @@ def seal_dataset(
 
     Raises
     ------
+    DocumentError
+        ``DATASET_TOO_LARGE``: no signed manifest has room for so many parts; nothing was sealed.
     CheckError
         The rows do not match the schema, or the genotypes not the rows; nothing was sealed.
     """
@@ -75,15 +57,16 @@ def seal_dataset(
     data_key = generate_data_key()
     with Spool(order.schema.table, package.folder) as spool:
         checked = read_into(spool, text, name, order.schema, order.secret, progress)
+        require_table_room(order, checked.rows, converter_of(name, order.schema))
         if order.genotypes is None:
             with appearing(package.sealed) as sink:
                 files = (_seal_table(spool, order.schema.table, data_key, sink),)
-            found = _Contents(checked.rows, files, converter_of(name, order.schema))
+            found = Contents(checked.rows, files, converter_of(name, order.schema))
         else:
             with GenotypeCohort(order.genotypes, package.folder, progress) as cohort:
                 found = _seal_with_genotypes(spool, name, cohort, order, package, data_key)
                 checked = Checked(checked.rows, (*checked.warnings, *cohort.notes()))
-    manifest = sign(_manifest(order, found, data_key), order.steward_key)
+    manifest = sign(make_manifest(order, found, data_key), order.steward_key)
     info = hpke.capsule_info(manifest.name, order.owner, order.custodian.signing)
     write_private(package.capsule, hpke.seal(data_key, decode_base64(order.custodian.encryption), info=info))
     write_private(package.manifest, manifest.envelope.to_bytes())
@@ -107,16 +90,6 @@ def write_spooled(
         sink.write(bytes(aligned(place.size) - place.size))
 
 
-@dataclass(frozen=True, slots=True)
-class _Contents:
-    """What was sealed, as the manifest says it."""
-
-    rows: int
-    files: tuple[SealedFile, ...]
-    converter: str
-    genotypes: GenotypeSchema | None = None
-
-
 def _seal_table(
     spool: Spool, table: TableSchema, data_key: bytes, sink: BinaryIO, order: NDArray[np.int64] | None = None
 ) -> SealedFile:
@@ -127,10 +100,13 @@ def _seal_table(
 
 def _seal_with_genotypes(
     spool: Spool, name: str, cohort: GenotypeCohort, order: SealOrder, package: Package, data_key: bytes
-) -> _Contents:
+) -> Contents:
     """Seal genotypes and, in the order of their samples, the table; all files appear, or none."""
     table, samples = order.schema.table, cohort.source.samples
     rows = rows_of_samples(spool, table, name, order.secret, samples)
+    converter = f"{converter_of(name, order.schema)}, {cohort.source.converter}"
+    most = room_for_variants(order, spool.rows, converter)
+    require_variants(cohort.most, most, spool.rows)
     with (
         appearing(package.catalogue) as catalogue,
         appearing(package.file(GENOTYPES)) as calls,
@@ -139,30 +115,8 @@ def _seal_with_genotypes(
         writer = SealingWriter(calls, data_key)
         writer.write(BED_HEAD)
         for block in cohort.blocks():
+            require_variants(cohort.digest.variants, most, spool.rows)  # of a VCF file, only reading tells
             catalogue.writelines(variant.line().encode() for variant in block.variants)
             writer.write(np.ascontiguousarray(block.calls).reshape(-1).data)
         files = (_seal_table(spool, table, data_key, sink, rows), writer.finish().sealed_file(GENOTYPES))
-    converter = f"{converter_of(name, order.schema)}, {cohort.source.converter}"
-    return _Contents(spool.rows, files, converter, cohort.described(order.assembly))
-
-
-def _manifest(order: SealOrder, found: _Contents, data_key: bytes) -> DatasetManifest:
-    from importlib.metadata import version
-
-    fields = {
-        "short": order.short,
-        "title": order.title,
-        "owner": order.owner,
-        "steward": order.steward,
-        "created": now(),
-        "lineage": order.lineage.model_dump(mode="json"),
-        "rows": found.rows,
-        "table": order.schema.table.model_dump(mode="json"),
-        "genotypes": None if found.genotypes is None else found.genotypes.model_dump(mode="json"),
-        "files": [file.model_dump(mode="json") for file in found.files],
-        "commitment": commit_key(data_key).model_dump(mode="json"),
-        "custodian": order.custodian.model_dump(mode="json"),
-        "converter": f"sealroom {version('sealroom')}, {found.converter}",
-        "policy": order.terms.model_dump(mode="json"),
-    }
-    return typed(DatasetManifest, fields, where=f"dataset {order.short}")
+    return Contents(spool.rows, files, converter, cohort.described(order.assembly))

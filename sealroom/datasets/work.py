@@ -10,9 +10,10 @@ from protocol.errors import DocumentError, StorageError
 from sealroom.datasets.check import Checked
 from sealroom.datasets.genotypes.cohort import GenotypeFiles
 from sealroom.datasets.lineages import next_version, remember
+from sealroom.datasets.manifest import SealOrder
 from sealroom.datasets.package import Package
 from sealroom.datasets.schema import load_schema
-from sealroom.datasets.seal import SealOrder, seal_dataset
+from sealroom.datasets.seal import seal_dataset
 from sealroom.datasets.terms import load_terms
 from sealroom.home import Home
 from sealroom.keystore import Keystore

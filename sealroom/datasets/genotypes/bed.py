@@ -39,7 +39,7 @@ class BedSource:
         self._bed = require_file(beside(prefix, "bed"))
         self.samples = read_fam(beside(prefix, "fam"))
         self._variants = VariantFile(beside(prefix, "bim"), chromosomes)
-        self._count = self._variants.count()
+        self.most = self._variants.count()
         self._progress = progress
         self._width = width_of(len(self.samples))
         with self._bed.open("rb") as stream:
@@ -74,12 +74,12 @@ class BedSource:
             )
         if head != BED_HEAD:
             refuse("BED_HEAD", self._bed.name, "a file that does not start as a .bed file", BED_HEAD.hex(" "))
-        wanted = len(BED_HEAD) + self._count * self._width
+        wanted = len(BED_HEAD) + self.most * self._width
         if size != wanted:
             refuse(
                 "BED_SIZE",
                 self._bed.name,
                 f"{size} bytes",
-                f"{wanted}, for {len(self.samples)} samples in {self.samples.file} and {self._count} variants in "
+                f"{wanted}, for {len(self.samples)} samples in {self.samples.file} and {self.most} variants in "
                 f"{self._variants.path.name}",
             )

@@ -80,6 +80,11 @@ class GenotypeCohort:
     ) -> None:
         self._stack.close()
 
+    @property
+    def most(self) -> int:
+        """No more variants will be sealed; 0 where only reading the genotypes tells."""
+        return self.source.most if self._placing is None else self._placing.variants
+
     def blocks(self) -> Iterator[Block]:
         """Yield what is sealed, in the order of the catalogue; ``digest`` is of this catalogue afterwards.
 

@@ -48,7 +48,7 @@ class PgenSource:
             refuse("PVAR_PACKED", packed.name, "a packed file of variants", f"{pvar.name}; unpack it with zstd -d")
         self.samples = read_psam(beside(prefix, "psam"))
         self._variants = VariantFile(pvar, chromosomes)
-        self._count = self._variants.count()
+        self.most = self._variants.count()
         self._progress = progress
         with self._pgen.open("rb") as stream:
             head = stream.read(3)
@@ -58,7 +58,7 @@ class PgenSource:
     def blocks(self) -> Iterator[Block]:
         """Yield the variants of autosomes."""
         variants, width = pvar_variants(self._variants), width_of(len(self.samples))
-        arguments = (str(self._pgen.absolute()), str(len(self.samples)), str(self._count))
+        arguments = (str(self._pgen.absolute()), str(len(self.samples)), str(self.most))
         with reading(_READER, arguments, self._pgen.name) as take:
             while chunk := list(islice(variants, block_size(width))):
                 calls = np.frombuffer(take(len(chunk) * width), dtype=np.uint8).reshape(len(chunk), width)

@@ -66,6 +66,11 @@ class Placing:
     def __enter__(self) -> Self:
         return self
 
+    @property
+    def variants(self) -> int:
+        """How many variants the catalogue has."""
+        return len(self._places)
+
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:

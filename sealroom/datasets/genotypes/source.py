@@ -37,6 +37,10 @@ class GenotypeSource(Protocol):
     def converter(self) -> str:
         """What read it, with its version."""
 
+    @property
+    def most(self) -> int:
+        """No more variants are in it; 0 where only reading it tells."""
+
     def blocks(self) -> Iterator[Block]:
         """Yield the variants of autosomes, a block at a time."""
 

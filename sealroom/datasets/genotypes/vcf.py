@@ -30,6 +30,7 @@ class VcfSource:
     """
 
     converter = "VCF"
+    most = 0
 
     def __init__(self, path: Path, chromosomes: Chromosomes, progress: Progress) -> None:
         self._file = VcfFile(path)

@@ -183,7 +183,7 @@ def test_genotypes_that_cannot_be_read_leave_nothing_behind(desk):
     assert list((desk.folder / "sealed").iterdir()) == []
 
 
-@pytest.mark.parametrize("moment", ["_seal_table", "sign", "commit_key"])
+@pytest.mark.parametrize("moment", ["_seal_table", "sign", "make_manifest"])
 def test_a_crash_leaves_no_package_and_sealing_again_makes_one(desk, custodian, monkeypatch, moment):
     def crash(*_arguments):
         raise StorageError("CRASH", "The disk is full.")
