@@ -92,10 +92,10 @@ def agreed(output, name="output"):
     return ContractOutput(output=name, type=kind, labels=labels, recipients=(recipient,))
 
 
-def laid_out(output, *, variants=None, units="subjects", preset="sacro"):
+def laid_out(output, *, variants=None, units="subjects", preset="sacro", scanned=2000):
     entry, value = agreed(output), output[2]
     labels = spoken(entry.labels, entry.type)
-    context = Context(entry.output, labels, PRESETS[preset], "plot1", units, variants or {})
+    context = Context(entry.output, labels, PRESETS[preset], "plot1", units, variants or {}, scanned)
     return section_of(entry, {entry.output: ReleasedOutput(output=entry.output, value=value)}, context)
 
 

@@ -103,7 +103,9 @@ def _write_plink(
 
 
 def _prepare(folder: Path, _data: Path | None) -> dict[str, int]:
-    simulate_cohorts(folder)
+    planted = simulate_cohorts(folder)
+    lines = (f"{one.place}\t{one.variant.identifier}\t{one.effect:.2f}\n" for one in planted)
+    (folder / "planted.tsv").write_text("place\tidentifier\teffect\n" + "".join(lines), "utf-8")
     for party in SAMPLES:
         for name in ("schema.toml", "policy.toml"):
             (folder / party / name).write_text(data_of("genomics").joinpath(name).read_text("utf-8"), "utf-8")
@@ -114,12 +116,18 @@ def _prepare(folder: Path, _data: Path | None) -> dict[str, int]:
 GENOMICS = DemoStudy(
     name="genomics",
     profile="genomics",
-    intro="SIMULATED COHORTS of three partners",
+    intro="SIMULATED COHORTS of three partners (the planted effects are in inputs/planted.tsv)",
     parties={"a": "Biobank A", "b": "Hospital B", "c": "Academic lab C"},
     dataset="cohort",
     title="SIMULATED COHORTS",
     prepare=_prepare,
     options=lambda party: f'--bfile "$INPUTS/{party}/cohort"',
     seal_options="--assembly SIMULATED",
-    questions=(Question("recipe", "SIMULATED COHORTS: which variants go with LDL cholesterol, given ancestry?"),),
+    questions=(
+        Question(
+            "recipe",
+            "SIMULATED COHORTS: which variants go with LDL cholesterol, given ancestry?",
+            '--variants "$WORK/a/sealed/cohort-a.variants.tsv"',
+        ),
+    ),
 )

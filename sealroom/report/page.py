@@ -1,6 +1,7 @@
 """The page: verification first, then what was agreed, then the released outputs."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -33,11 +34,13 @@ def render_report(
     contract = verified.study.contract
     preset = PRESETS[contract.document.preset]
     units = "compounds" if contract.document.profile == "discovery" else "subjects"
+    scanned = max((m.document.genotypes.variants for m in verified.study.manifests if m.document.genotypes), default=0)
+    context = Context("", (), preset, "", units, variants or {}, scanned)
     sections = [
         section_of(
             agreed,
             released,
-            Context(agreed.output, spoken(agreed.labels, agreed.type), preset, f"plot{number}", units, variants or {}),
+            replace(context, name=agreed.output, labels=spoken(agreed.labels, agreed.type), prefix=f"plot{number}"),
         )
         for number, agreed in enumerate(contract.document.outputs, start=1)
     ]

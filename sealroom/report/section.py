@@ -82,6 +82,8 @@ class Context:
         What is counted: ``subjects``, or ``compounds``.
     variants
         The catalogue's variants that the study's hits name; empty where no catalogue was given.
+    scanned
+        How many variants the catalogue has, as the owners signed; 0 where there is none.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Context:
     prefix: str
     units: str = "subjects"
     variants: Mapping[int, Variant] = field(default_factory=dict)
+    scanned: int = 0
 
 
 def with_interval(metric: Metric | None) -> str:

@@ -10,7 +10,8 @@ from genotype_files import convert
 from sealroom.datasets.check import check_file
 from sealroom.datasets.schema import load_schema
 from sealroom.datasets.terms import load_terms
-from sealroom.demo.cohorts import SAMPLES, VARIANTS, simulate_cohorts
+from sealroom.demo.cohorts import GENOMICS, SAMPLES, VARIANTS, simulate_cohorts
+from sealroom.demo.script import steps
 from sealroom.demo.study import data_of
 
 
@@ -54,6 +55,20 @@ def test_variants_are_common_and_differ_between_the_cohorts(cohorts):
     means = np.array([np.nanmean(dosages(folder, party)[1], axis=1) / 2 for party in SAMPLES])
     assert ((means > 0.05) & (means < 0.95)).all()
     assert 0.01 < np.abs(means[0] - means[1]).mean() < 0.1
+
+
+def test_the_demo_says_what_was_planted_and_opens_hits_with_their_names(cohorts, tmp_path):
+    _, planted = cohorts
+    assert GENOMICS.prepare(tmp_path, None) == dict(SAMPLES)
+    with (tmp_path / "planted.tsv").open() as text:
+        rows = list(csv.DictReader(text, delimiter="\t"))
+    assert [(int(row["place"]), row["identifier"], float(row["effect"])) for row in rows] == [
+        (one.place, one.variant.identifier, one.effect) for one in planted
+    ]
+    assert "SIMULATED" in GENOMICS.intro
+    opening = [line for step in steps(GENOMICS) for line in step.lines if "result open" in line]
+    assert opening
+    assert all('--variants "$WORK/a/sealed/cohort-a.variants.tsv"' in line for line in opening)
 
 
 @pytest.mark.parametrize("ancestry", [True, False])

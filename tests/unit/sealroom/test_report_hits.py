@@ -56,7 +56,8 @@ def test_without_a_catalogue_hits_have_their_places():
     assert table.head == ("Place", "Effect", "\N{MINUS SIGN}log10 p")
     assert table.rows == (("3", "0.33", "12"), ("7", "-0.058", "9"), ("41", "0.4", "24"))
     assert section.lead == (
-        "height (cm) per copy of the first allele: a scan over about 950 subjects; 3 variants were released."
+        "height (cm) per copy of the first allele: a scan of 2,000 variants over about 950 subjects; "
+        "3 variants were released."
     )
     assert "place 41 effect 0.4, p about 10^-24" in section.plots[0]
     assert any("--variants" in note for note in section.notes)
@@ -70,6 +71,31 @@ def test_with_a_catalogue_they_have_chromosome_position_identifier_and_alleles()
     assert table.rows[1][1] == "unknown"
     assert "rs41 effect 0.4, p about 10^-24" in section.plots[0]
     assert not any("--variants" in note for note in section.notes)
+
+
+def test_a_variant_without_an_identifier_is_drawn_by_its_place_in_the_genome():
+    variants = {3: Variant("4", 10_003, ".", "A", "GT"), 7: CATALOGUE[7]}
+    (plot,) = laid_out(hits(*FOUND), variants=variants).plots
+    assert "4:10003 effect 0.33" in plot
+    assert "rs7 effect" in plot
+    assert "place 41 effect" in plot
+
+
+@pytest.mark.parametrize(
+    ("scanned", "words"),
+    [
+        (2000, "p = 0.05 / 2,000 (Bonferroni): 2 of the 5 variants are beyond it (filled), and of 1 more the power"),
+        (400_000, "p = 0.05 / 400,000 (Bonferroni): 0 of the 5 variants are beyond it (filled), and of 1 more the"),
+        (5_000, "p = 0.05 / 5,000 (Bonferroni): 2 of the 5 variants are beyond it (filled). Any other may be there"),
+    ],
+)
+def test_what_chance_among_so_many_variants_may_do_is_said(scanned, words):
+    """A power of ten of 4 is a p from 1e-4 down to 1e-5: beyond 0.05 / 2,000 = 2.5e-5 or not."""
+    found = ((1, "0.1", 2), (2, "0.1", 3), (3, "0.1", 4 if scanned == 2000 else 3), (4, "0.1", 5), (5, "0.1", 6))
+    section = laid_out(hits(*found), scanned=scanned)
+    assert section.notes[0].startswith(f"The dashed line is {words}")
+    fills = [style for style in section.plots[0].split('style="')[1:] if style.startswith("fill: #56b4e9")]
+    assert len(fills) == int(words.split(": ")[1].split()[0])
 
 
 def test_a_scan_without_hits_is_said():
