@@ -1,7 +1,7 @@
 """Entry points of the enclave program.
 
-``python -m enclave PROFILE`` reads one launch line on standard input and runs one session. The exit status says whether
-the session ended in an orderly way; before anything is read, its standard output and error are pointed nowhere.
+``python -I -m enclave PROFILE`` reads one launch line on standard input and runs one session. The exit status says
+whether the session ended in an orderly way; before anything is read, its standard output and error are pointed nowhere.
 ``--describe`` and ``--plan`` are for the partner's side: they read no data and no keys.
 """
 

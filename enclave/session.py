@@ -8,8 +8,9 @@
 Nothing moves a session but the step before it. Until data is decrypted, the reason for stopping may be told to the
 host, which can see it anyway. Afterwards the host learns one thing, delivered or not: analysis errors and refusals
 travel sealed, as outputs. Every part of every table is fetched before any is read, genotypes after them in an order
-that follows from their sizes, and the commit is asked for after a time that is a multiple of ``QUANTUM``, so that
-neither the requests nor their times say whether a table is as its schema says.
+that follows from their sizes, so that the requests do not say whether a table is as its schema says. The commit is
+asked for after a time that is a multiple of ``QUANTUM``. Between requests for genotypes the analysis works: their times
+follow its speed (THREAT_MODEL.md, T-BRK-8).
 """
 
 import time
