@@ -22,7 +22,7 @@ PLACES = (
     "that lies beside each sealed dataset: sealroom result open BUNDLE --variants CATALOGUE."
 )
 NAMES = "Names were put in here from the catalogue whose digest the datasets' owners signed."
-NAMED = ("Chromosome", "Position", "Identifier", "First allele", "Second allele")
+NAMED = ("Chromosome", "Position", "Identifier", "First allele (counted)", "Second allele")
 NO_IDENTIFIER = "."
 CHOSEN = (
     "Effects are of one copy of the first allele. These variants were chosen for being the strongest, so expect "

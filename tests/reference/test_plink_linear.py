@@ -3,6 +3,9 @@
 All are of ``plink2 --glm`` with principal components (or the example's covariates) and one intercept.
 """
 
+import hashlib
+import math
+
 import genotype_study
 import lung
 import numpy as np
@@ -11,7 +14,11 @@ import pytest
 
 from enclave.analyses.genomics.linear.scan import fit_null, scan_block
 from enclave.analyses.packed_calls import RowLayout
+from enclave.disclosure.hits import release_hits
+from enclave.disclosure.support import coalitions
 from protocol.documents import Column, TableSchema
+from protocol.errors import DisclosureRefused
+from protocol.presets import PRESETS
 
 PRINTED = 5.1e-6
 """Half a unit of the sixth digit, relative to the smallest number with six."""
@@ -149,37 +156,71 @@ def everybody(made):
     return every
 
 
-@pytest.mark.parametrize("output", ["hits", "hits-by-cohort"])
-def test_days_to_pollen_through_the_analysis(maize, output):
-    """The whole analysis, tables in the canonical layout: PLINK's strongest of common variants, in PLINK's digits.
+COMPONENTS = ("pc1", "pc2", "pc3", "pc4")
+SCALE = 9
+"""Decimals that the layout keeps of a trait and of components."""
+LAYOUT = 2e-5
+"""The shortest components have three digits less than PLINK read, which moves a p value so much."""
 
-    Its strongest of all, PZA03734.2, has an allele frequency of 4 %, so it is no candidate.
-    """
-    made = maize["dpoll"]
-    components = ("pc1", "pc2", "pc3")
+
+def through_the_analysis(made, parts, output, hits):
+    """Run all of genomics.linear, tables in the canonical layout, each part an owner's."""
+    components = COMPONENTS[: made.covariates.shape[1]]
     schema = TableSchema(
         columns=(
             Column(name="subject", description="Subject", kind="subject"),
-            lung.number("dpoll", "d", "decimal", scale=3, missing_allowed=True),
-            *(lung.number(name, "1", "decimal", scale=9) for name in components),
+            lung.number("trait", "1", "decimal", scale=SCALE, missing_allowed=True),
+            *(lung.number(name, "1", "decimal", scale=SCALE) for name in components),
         )
     )
-    frame = pd.DataFrame({"dpoll": made.trait} | dict(zip(components, made.covariates.T, strict=True)))
-    parts = np.array_split(np.arange(made.samples), 3)
-    variants = len(made.bim)
+    frame = pd.DataFrame({"trait": made.trait} | dict(zip(components, made.covariates.T, strict=True)))
     cohorts = [
-        genotype_study.cohort(frame.iloc[part], slot, schema, variants) for slot, part in zip("abc", parts, strict=True)
+        genotype_study.cohort(
+            frame.iloc[part], f"p{number}", schema, len(made.bim), owner=hashlib.sha256(bytes([number])).hexdigest()
+        )
+        for number, part in enumerate(parts)
     ]
     calls = [genotype_study.pack(made.dosages[:, part]) for part in parts]
-    found = genotype_study.run(cohorts, calls, (output,), trait="dpoll", covariates=components, hits=10)[output]
+    return genotype_study.run(cohorts, calls, (output,), size=500, trait="trait", covariates=components, hits=hits)[
+        output
+    ]
+
+
+def require_plinks(made, found, hits):
+    """PLINK's strongest of common variants, in PLINK's digits."""
+    answer = made.answer.set_index(made.place)
+    common = answer[answer.A1_FREQ.between(0.05, 0.95)].nsmallest(hits, "P")
+    assert sorted(common.index) == [entry.variant for entry in found.entries]
+    wanted = common.sort_index()
+    effects = wanted.BETA * pd.Series(made.sign, made.place)[wanted.index]
+    assert [entry.effect for entry in found.entries] == pytest.approx(effects.to_list(), rel=PRINTED)
+    assert [entry.p for entry in found.entries] == pytest.approx(wanted.P.to_list(), rel=LAYOUT)
+
+
+@pytest.mark.parametrize("output", ["hits", "hits-by-cohort"])
+def test_days_to_pollen_through_the_analysis(maize, output):
+    """PLINK's strongest of all, PZA03734.2, has an allele frequency of 4 %, so it is no candidate."""
+    made = maize["dpoll"]
+    found = through_the_analysis(made, np.array_split(np.arange(made.samples), 3), output, hits=10)
     best = min(found.entries, key=lambda entry: entry.p)
     assert made.bim[1][best.variant] == "PZA03591.1"
     assert made.answer.ID[made.answer.P.idxmin()] == "PZA03734.2"
     if output == "hits":
-        common = made.answer[made.answer.A1_FREQ.between(0.05, 0.95)].nsmallest(10, "P")
-        assert sorted(common.index) == [entry.variant for entry in found.entries]
-        wanted = made.answer.loc[[entry.variant for entry in found.entries]]
-        signs = made.sign[wanted.index]
-        # The layout keeps nine decimals of the components, whose shortest have three digits less than PLINK read.
-        assert [entry.effect for entry in found.entries] == pytest.approx(wanted.BETA * signs, rel=PRINTED)
-        assert [entry.p for entry in found.entries] == pytest.approx(wanted.P.to_list(), rel=2e-5)
+        require_plinks(made, found, hits=10)
+
+
+def test_hapmap_with_eleven_owners_through_the_analysis_and_the_gate(hapmap):
+    """Of the twenty strongest the gate lets the first two out; given each population's mean, nothing."""
+    made, parts = hapmap
+    found = through_the_analysis(made, parts, "hits", hits=20)
+    require_plinks(made, found, hits=20)
+    against = coalitions(found.owner_keys, found.owner_keys)
+    assert len(against) == 55  # any two of eleven owners
+    left = release_hits(found, PRESETS["sacro"], against)
+    first = made.answer.assign(place=made.place, sign=made.sign).nsmallest(2, "P").sort_values("place")
+    assert [(made.bim[1][hit.variant], float(hit.effect), hit.log10p) for hit in left.entries] == [
+        (row.ID, float(f"{row.BETA * row.sign:.1e}"), math.floor(-math.log10(row.P))) for row in first.itertuples()
+    ]
+    assert left.subjects == 955
+    with pytest.raises(DisclosureRefused, match="LEVERAGE"):
+        release_hits(through_the_analysis(made, parts, "hits-by-cohort", hits=20), PRESETS["sacro"], against)

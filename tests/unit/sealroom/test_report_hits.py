@@ -66,7 +66,7 @@ def test_without_a_catalogue_hits_have_their_places():
 def test_with_a_catalogue_they_have_chromosome_position_identifier_and_alleles():
     section = laid_out(hits(*FOUND), variants={place: CATALOGUE[place] for place, *_ in FOUND})
     (table,) = section.tables
-    assert table.head[:5] == ("Chromosome", "Position", "Identifier", "First allele", "Second allele")
+    assert table.head[:5] == ("Chromosome", "Position", "Identifier", "First allele (counted)", "Second allele")
     assert table.rows[0] == ("4", "10,003", "rs3", "A", "GT", "3", "0.33", "12")
     assert table.rows[1][1] == "unknown"
     assert "rs41 effect 0.4, p about 10^-24" in section.plots[0]

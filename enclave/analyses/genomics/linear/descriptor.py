@@ -49,7 +49,9 @@ DESCRIPTOR = Descriptor(
             BY_COHORT,
             "hits",
             "The strongest variants of a scan with an intercept for each cohort.",
-            "As hits, with differences in the cohorts' mean trait taken out. These differences are not told.",
+            "Which variants go most strongly with the trait once differences in the cohorts' mean trait are taken out, "
+            "by how much, and the power of ten of p. No allele frequencies, no counts, nothing of any other variant, "
+            "and not these differences. Fewer come where what is released would help to tell who took part.",
         ),
         OutputSpec(
             SUBJECTS,
