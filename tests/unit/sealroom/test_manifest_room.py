@@ -118,9 +118,8 @@ def test_the_room_is_what_can_be_signed_and_no_more(columns, rows):
     with pytest.raises(DocumentError) as caught:
         require_variants(most + 1, most, rows)
     assert caught.value.code == "DATASET_TOO_LARGE"
-    beyond = most + -(-PART // width) + 1
     with pytest.raises(ValueError, match=r"at most 10000 items|at most 1400000 characters"):
-        signed(asked, rows, beyond)
+        signed(asked, rows, most + 1)
 
 
 def test_small_cohorts_have_room_for_all_variants_there_may_be():
