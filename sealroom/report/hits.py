@@ -24,6 +24,7 @@ PLACES = (
 NAMES = "Names were put in here from the catalogue whose digest the datasets' owners signed."
 NAMED = ("Chromosome", "Position", "Identifier", "First allele (counted)", "Second allele")
 NO_IDENTIFIER = "."
+LONGEST_ALLELE = 12
 CHOSEN = (
     "Effects are of one copy of the first allele. These variants were chosen for being the strongest, so expect "
     "smaller effects in new data. Standard errors and frequencies do not leave the enclave."
@@ -123,7 +124,12 @@ def _against_chance(hits: Sequence[Hit], scanned: int) -> str:
 
 def _named(variant: Variant) -> tuple[str, ...]:
     position = f"{variant.position:,}" if variant.position else "unknown"
-    return (variant.chromosome, position, variant.identifier, variant.first, variant.second)
+    return (variant.chromosome, position, short(variant.identifier), _allele(variant.first), _allele(variant.second))
+
+
+def _allele(text: str) -> str:
+    """Shorten an allele, so that effects stay on the page; ``outputs.json`` has it whole."""
+    return text if len(text) <= LONGEST_ALLELE else f"{text[:LONGEST_ALLELE]}… ({len(text)} letters)"
 
 
 def _label(hit: Hit, variants: Mapping[int, Variant]) -> str:

@@ -73,6 +73,12 @@ def test_with_a_catalogue_they_have_chromosome_position_identifier_and_alleles()
     assert not any("--variants" in note for note in section.notes)
 
 
+def test_long_alleles_are_shortened():
+    variants = {3: Variant("4", 10_003, "r" * 60, "A" * 12, "GT" * 200)}
+    (row,) = laid_out(hits(FOUND[0]), variants=variants).tables[0].rows
+    assert row[2:5] == ("r" * 33 + "…", "A" * 12, "GTGTGTGTGTGT… (400 letters)")
+
+
 def test_a_variant_without_an_identifier_is_drawn_by_its_place_in_the_genome():
     variants = {3: Variant("4", 10_003, ".", "A", "GT"), 7: CATALOGUE[7]}
     (plot,) = laid_out(hits(*FOUND), variants=variants).plots
