@@ -27,7 +27,7 @@ _LEAVES_AS: Mapping[OutputType, str] = {
     "regression": (
         "coefficients and standard errors to 4 significant digits, p to 2; subjects and events rounded to {base}; "
         "refused with too many parameters, or if fewer than {k} subjects with the event or fewer than {k} without it "
-        "differ in a column, or if fewer than {k} could decide a coefficient"
+        "differ in a column, or if fewer than {k} could decide a coefficient, or whether columns determine the outcome"
     ),
     "test": (
         "one statistic to 4 significant digits, p to 2; refused if in any group fewer than {k} subjects have the event "

@@ -17,8 +17,9 @@ The rules are judged on the design without the rows of each coalition of owners:
   nothing but events, in a logistic model), are left out of all;
 - maximum leverage at most 1/k (and 0.5): a contrast that k equal subjects share gives each of them 1/k, so no column,
   and no combination of columns, singles out fewer. The same among the events for all columns of two values together;
-- a penalised fit says that columns determine some subjects' outcome: of these at least k with the event, or none, and
-  at least k without, or none.
+- columns of a logistic model that separate its outcomes say of everybody on one side that all have, or lack, the event;
+  so no separated model leaves, and fewer than k subjects do not decide that it is none: k disjoint groups of them must
+  each keep the columns from it.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ import numpy as np
 from enclave.analyses.arrays import Bools, Floats, Integers
 from enclave.analyses.results import RawRegression, RawTerm
 from enclave.disclosure.rounding import p_value, significant, to_base
-from enclave.disclosure.separation import determined
+from enclave.disclosure.separation import overlapping_groups
 from enclave.disclosure.spread import (
     away_from_mode,
     code_values,
@@ -169,8 +170,8 @@ def _judge(raw: RawRegression, columns: _Columns, outcome: Integers, coalition: 
         raise DisclosureRefused("LEVERAGE", "Too few subjects, or events, have too much influence on the model.")
     if design.outcome is not None:
         require_no_dominance(_squared_residuals(matrix, design.outcome[rest], strata))
-    if raw.penalised:
-        _require_many_determined(matrix, had == 1, strata, k)
+    if raw.effect == "odds ratio" and overlapping_groups(matrix, had == 1, strata, k) < k:
+        raise DisclosureRefused("SEPARATION", "Too few subjects keep the columns from determining the outcome.")
 
 
 def _informative(raw: RawRegression, rest: Bools) -> Bools:
@@ -210,13 +211,6 @@ def _squared_residuals(matrix: Floats, outcome: Floats, strata: Integers) -> Flo
     basis, centred = _basis(_centre(matrix, strata)), _centre(outcome[:, None], strata)[:, 0]
     squares: Floats = (centred - basis @ (basis.T @ centred)) ** 2
     return squares if squares.sum() > _EXACT * (centred @ centred) else np.zeros_like(squares)
-
-
-def _require_many_determined(matrix: Floats, event: Bools, strata: Integers, k: int) -> None:
-    told = determined(matrix, event, strata)
-    for count in (np.count_nonzero(told & event), np.count_nonzero(told & ~event)):
-        if 0 < count < k:
-            raise DisclosureRefused("SEPARATION", "The columns determine the outcome of too few subjects.")
 
 
 def _term(label: int, term: RawTerm) -> Term:

@@ -16,6 +16,7 @@ PROFILE: Final = Profile(
     listed=(Feasibility(), Glm(), Prediction(), Survival(), Table1()),
     libraries=(
         "pandas",
+        "scipy.linalg",
         "scipy.optimize",
         "scipy.special",
         "scipy.stats",

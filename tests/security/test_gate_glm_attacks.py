@@ -250,12 +250,20 @@ def separated_but_for_the_target(ill):
     return frame
 
 
-def test_that_a_fit_is_penalised_does_not_tell_the_outcome_of_one():
-    """The flag is one patient's outcome, so it does not leave. That a rule failed is told, as for every rule (T-GATE-7)."""
-    well, ill = (fit(separated_but_for_the_target(ill), "logistic") for ill in (False, True))
-    assert (well.penalised, ill.penalised) == (False, True)
+@pytest.mark.parametrize("others", [0, 1, 9, 20])
+def test_that_a_fit_is_penalised_does_not_tell_the_outcome_of_one(others):
+    """The answer is the same whatever the target's outcome, also where others of the corner are partner b's, all ill."""
+    raws = []
+    for ill in (False, True):
+        frame = separated_but_for_the_target(ill)
+        corner = frame.index[(frame.made == 2) & (frame.age == 41)]
+        frame.loc[corner[:others], "partner"] = "b"
+        raws.append(fit(frame, "logistic"))
+    assert [raw.penalised for raw in raws] == [False, True]
+    well, ill = (raw.terms[1] for raw in raws)
+    assert ill.coefficient - well.coefficient > 0.5  # and the estimates are far apart
     for recipients in ("abc", "a", "h"):
-        assert judge(ill, "logistic", recipients) == REFUSED
+        assert [judge(raw, "logistic", recipients) for raw in raws] == [REFUSED, REFUSED]
 
 
 @pytest.mark.parametrize("output", OUTPUTS)

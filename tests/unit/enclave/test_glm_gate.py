@@ -8,7 +8,7 @@ import pytest
 
 from enclave.analyses.results import Design, RawRegression, RawTerm
 from enclave.disclosure.regression import release_regression
-from enclave.disclosure.separation import determined
+from enclave.disclosure.separation import overlapping_groups
 from enclave.disclosure.spread import require_no_dominance
 from enclave.disclosure.support import coalitions
 from protocol.errors import DisclosureRefused
@@ -233,19 +233,16 @@ def slope(highest):
     return design([score, dummy], event=event, owners=np.arange(len(score)) % 3)
 
 
-def test_a_penalised_fit_leaves_where_many_are_determined():
-    released = release(slope(60), penalised=True)
-    assert (released.penalised, released.subjects) == (True, 450)
-
-
-def test_a_penalised_fit_is_refused_where_few_are_determined():
-    for few in (slope(13), replace(slope(13), event=~slope(13).event)):
-        assert refused(few, penalised=True) == "SEPARATION"
-        assert release(few).penalised is False  # by the other rules it would leave
-
-
-def test_a_penalised_fit_leaves_where_those_determined_are_all_of_one_outcome():
-    assert release(slope(0), penalised=True).penalised
+@pytest.mark.parametrize(("against", "passes"), [(0, False), (1, False), (14, False), (15, True)])
+def test_enough_subjects_keep_a_fit_from_separating(against, passes):
+    """Of those with the highest sum some have no event: without any one owner's that must be ten."""
+    made = slope(60)
+    made.event[len(made.event) - against :] = False
+    for turned in (made, replace(made, event=~made.event)):
+        if passes:
+            assert release(turned).penalised is False
+        else:
+            assert refused(turned) == refused(turned, penalised=True) == "SEPARATION"
 
 
 def square(each):
@@ -256,30 +253,47 @@ def square(each):
 
 
 @pytest.mark.parametrize("corner", [0, 1])
-def test_a_small_corner_of_two_dummies_has_leverage_penalised_or_not(corner):
+def test_a_small_corner_of_two_dummies_has_leverage(corner):
     one, other, event = square(90)
     kept = (one != corner) | (other != corner) | (np.cumsum((one == corner) & (other == corner)) <= 13)
-    made = design([one[kept], other[kept]], event=event[kept], owners=np.arange(kept.sum()) % 3)
-    assert refused(made, penalised=True) == "LEVERAGE"
-    assert refused(made) == "LEVERAGE"
+    assert refused(design([one[kept], other[kept]], event=event[kept], owners=np.arange(kept.sum()) % 3)) == "LEVERAGE"
 
 
-def test_who_is_determined():
-    one, other, event = square(6)
-    matrix, pooled = np.column_stack([one, other]).astype(float), np.zeros(24, dtype=int)
-    assert determined(matrix, event, pooled).tolist() == (one == other).tolist()
-    event[0] = True
-    assert not determined(matrix, event, pooled).any()
-    # With an intercept for each stratum: separated within them, not together.
-    x, strata = np.array([0.0, 1, 10, 11]), np.array([0, 0, 1, 1])
-    ill = np.array([False, True, False, True])
-    assert determined(x[:, None], ill, strata).all()
-    assert not determined(x[::-1, None], ill, np.zeros(4, dtype=int))[1:3].any()
-    assert determined(matrix, one + other > 0, pooled).all()
-    # One direction grows most with the last row left out; the next one covers that.
-    chain = np.array([[0, 0], [0, 0], *[[1, -0.9]] * 10, [0, 1]], dtype=float)
-    told = determined(chain, np.arange(13) > 0, np.zeros(13, dtype=int))
-    assert told.tolist() == [False, False] + [True] * 11
-    # A constant column is no direction; a threshold of a number is one, whatever its unit.
-    constant = np.column_stack([np.ones(4), x * 1e9])
-    assert determined(constant, np.array([False, False, True, True]), np.zeros(4, dtype=int)).all()
+def test_two_dummies_that_separate_their_corners():
+    one, other, event = square(90)
+    assert refused(design([one, other], event=event, owners=np.arange(360) % 3)) == "SEPARATION"
+
+
+def test_groups_that_overlap():
+    pooled = np.zeros(40, dtype=int)
+    column, event = np.repeat([[0.0], [1.0]], 20, axis=0), np.arange(40) % 2 == 0
+    assert overlapping_groups(column, event, pooled, 20) == 10
+    assert overlapping_groups(column, event, pooled, 3) == 3
+    # Of x = 1 three lack the event: each group needs one of them.
+    few = np.where(column[:, 0] == 1, np.arange(40) >= 23, event)
+    assert overlapping_groups(column, few, pooled, 20) == 3
+    assert overlapping_groups(column, ~few, pooled, 20) == 3
+    assert overlapping_groups(column, column[:, 0] == 1, pooled, 1) == 0
+    # Nobody speaks for or against a constant column.
+    assert overlapping_groups(np.hstack([column, np.ones((40, 1))]), event, pooled, 1) == 0
+
+
+def test_groups_are_looked_for_within_strata():
+    strata = np.repeat([0, 1], 20)
+    event = np.arange(40) % 2 == 0
+    column = (np.arange(40) // 2 % 2).astype(float)[:, None]
+    assert overlapping_groups(column, event, strata, 20) >= 5
+    # One stratum separates: the groups are all of the other one, whose intercept is all that they need span.
+    apart = np.where(strata == 1, column[:, 0] == 1, event)
+    assert overlapping_groups(column, apart, strata, 20) == 5
+    # Where strata are compared, the column separates nothing; within each it does.
+    assert overlapping_groups(column + 5 * strata[:, None], (column[:, 0] == 1), strata, 1) == 0
+
+
+def test_groups_among_many_rows():
+    """Most groups are found among some of the rows; where these do not do, among all."""
+    rows = np.arange(3000)
+    column, pooled = (rows % 2).astype(float)[:, None], np.zeros(3000, dtype=int)
+    assert overlapping_groups(column, rows % 4 < 2, pooled, 30) == 30
+    rare = np.isin(rows, [1, 2, 5, 10])  # two with the event at either value
+    assert overlapping_groups(column, rare, pooled, 30) == 2

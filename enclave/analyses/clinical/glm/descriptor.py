@@ -51,9 +51,9 @@ DESCRIPTOR = Descriptor(
             "logistic",
             "regression",
             "Logistic regression over all partners' subjects.",
-            "How each covariate goes with the odds of the outcome over all partners together, about how many subjects "
-            "the model rests on and how many of them have the outcome, and whether the covariates determine the "
-            "outcome of some of them.",
+            "How each covariate goes with the odds of the outcome over all partners together, and about how many "
+            "subjects the model rests on and how many of them have the outcome. Nothing where the covariates determine "
+            "the outcome of some of them, or nearly do.",
         ),
         OutputSpec(
             "logistic-by-site",

@@ -60,8 +60,9 @@ def fit_logistic(
 
     Disclosure
     ----------
-    A coefficient of a column that few subjects stand out in reveals these subjects' outcomes, and ``penalised`` says
-    that covariates determine the outcome of some subjects: see ``enclave.disclosure.regression``.
+    A coefficient of a column that few subjects stand out in reveals these subjects' outcomes. A penalised fit says that
+    all subjects on one side of some combination have the outcome, or lack it, so it does not leave the enclave: see
+    ``enclave.disclosure.regression``.
 
     References
     ----------
