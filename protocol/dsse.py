@@ -55,7 +55,7 @@ class Signature(Document):
 class Envelope(Document):
     """A DSSE envelope as it travels: payload, payload type, exactly one signature."""
 
-    payload: Annotated[Base64, Field(max_length=MAX_DOCUMENT)]
+    payload: Base64
     payloadType: Annotated[str, Field(pattern=r"^application/[a-z0-9.+-]{1,100}$")]  # noqa: N815 - DSSE's own spelling
     signatures: Annotated[tuple[Signature, ...], Field(min_length=1, max_length=1)]
 

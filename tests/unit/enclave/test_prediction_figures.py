@@ -1,7 +1,5 @@
 """The figures of a model, against independent formulas, published answers and cases by hand."""
 
-import doctest
-import importlib
 import json
 import math
 
@@ -16,15 +14,6 @@ from enclave.analyses.clinical.prediction.intervals import Z, wilson
 from enclave.analyses.clinical.prediction.performance import rate_models
 from enclave.analyses.results import Support
 from protocol.errors import AnalysisError
-
-MODULES = {"analysis": 1, "calibration": 3, "discrimination": 2, "intervals": 1, "models": 1}
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_examples(name):
-    module = importlib.import_module(f"enclave.analyses.clinical.prediction.{name}")
-    assert sum(bool(case.examples) for case in doctest.DocTestFinder().find(module)) == MODULES[name]
-    assert doctest.testmod(module, optionflags=doctest.ELLIPSIS).failed == 0
 
 
 def scores(n=150, seed=1, ties=False):
