@@ -76,7 +76,7 @@ def _esol(path):
         rows.append(
             {
                 "inchikey": Chem.MolToInchiKey(molecule),
-                "scaffold": MurckoScaffold.MurckoScaffoldSmiles(mol=molecule) or Chem.MolToSmiles(molecule),
+                "scaffold": MurckoScaffold.MurckoScaffoldSmiles(mol=molecule),  # empty where there is no ring
                 "ecfp4": np.packbits(generator.GetFingerprintAsNumPy(molecule), bitorder="little"),
                 "mw": Descriptors.MolWt(molecule),
                 "logp": Crippen.MolLogP(molecule),

@@ -11,7 +11,9 @@ _PARTIES = {"a": "Pharma company A", "b": "Biotech company B", "c": "Academic la
 _RECIPES = ("qsar", "overlap")
 _COLUMNS = ("name", "smiles", "solubility")
 _SHARED_SERIES = 3
-"""One scaffold in so many is worked on by all partners."""
+"""One scaffold in so many is worked on by all partners; the acyclic compounds, number 0, are too."""
+_BENZENE = 8
+"""The most frequent scaffold, a quarter of all compounds: too many for one partner."""
 _SHARED_ROWS = 5
 """One compound in so many is at a second partner too."""
 _COMMON_ROWS = 15
@@ -19,13 +21,15 @@ _COMMON_ROWS = 15
 
 
 def holders(row: int, scaffold: int) -> tuple[str, ...]:
-    """Return the parties that have a compound, by its row in the data and the number of its scaffold, both from 1.
+    """Return the parties that have a compound, by its row in the data, from 1, and the number of its scaffold.
 
-    The series of a scaffold is at one partner, but every third scaffold's compounds go round by row. Every fifth row is
-    at the next partner too, and of these every third at all.
+    The series of a scaffold is at one partner, but every third scaffold's compounds go round by row, and so do acyclic
+    compounds (scaffold 0) and those of benzene. Every fifth row is at the next partner too, and of these every third at
+    all.
     """
     parties = tuple(_PARTIES)
-    home = (scaffold // _SHARED_SERIES if scaffold % _SHARED_SERIES else row) % len(parties)
+    shared = scaffold % _SHARED_SERIES == 0 or scaffold == _BENZENE
+    home = (row if shared else scaffold // _SHARED_SERIES) % len(parties)
     if row % _COMMON_ROWS == 0:
         return parties
     if row % _SHARED_ROWS == 0:
@@ -34,7 +38,7 @@ def holders(row: int, scaffold: int) -> tuple[str, ...]:
 
 
 def cut_solubility(folder: Path) -> dict[str, int]:
-    """Write ``<folder>/<party>/compounds.csv`` for each party; returns rows by party (527, 549 and 536).
+    """Write ``<folder>/<party>/compounds.csv`` for each party; returns rows by party (551, 517 and 544).
 
     The number of the scaffold stays behind.
     """

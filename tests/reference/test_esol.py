@@ -1,8 +1,12 @@
 """ESOL: measured aqueous solubility (log mol/L) of 1,128 compounds, Delaney (2004), as MoleculeNet publishes it.
 
-Three partners share a fifth of the compounds. Bounds were measured on eight seeds of the scaffold split: RMSE of ridge
-regression 0.82 to 0.99, of the forest 0.84 to 1.10, of gradient boosting 0.76 to 0.90. They say that the models work as
-such models do on these data; they are no published figure. Published are the file's own predictions: RMSE 0.9101.
+Three partners share a fifth of the compounds. Bounds are about what eight seeds of the scaffold split gave: RMSE of ridge
+regression 0.91 to 1.07, of the forest 0.88 to 1.17, of gradient boosting 0.87 to 0.97, R2 0.70 to 0.86. They say that
+the models work as such models do on these data; they are no published figure. Published are the file's own predictions:
+RMSE 0.9101.
+
+317 compounds are acyclic and of one scaffold, which is too large to be tested. 223 distinct compounds of 85 to 116
+scaffolds were tested with each seed.
 """
 
 import json
@@ -22,7 +26,7 @@ from enclave.disclosure import release_all
 from protocol.documents.outputs import Metrics
 
 BOUNDS = {"ridge": (0.75, 1.1), "random forest": (0.75, 1.2), "gradient boosting": (0.7, 1.0)}
-SEEDS = (bytes([1]) * 32, bytes([6]) * 32)
+SEEDS = (bytes([3]) * 32, bytes([6]) * 32)
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +34,23 @@ def frame(reference):
     return compounds.cut(compounds.esol(reference))
 
 
-@pytest.fixture(scope="module", params=SEEDS, ids=("seed 1", "seed 6"))
+@pytest.fixture(scope="module", params=SEEDS, ids=("seed 3", "seed 6"))
 def results(request, frame):
     return compounds.run(compounds.cohorts(frame), seed=request.param)
+
+
+def test_the_test_set_is_a_fifth_of_many_scaffolds_with_all_acyclic_compounds_outside(frame):
+    data = Qsar().pool(compounds.plan(models=("ridge",)), Inputs(tuple(compounds.cohorts(frame)), iter(()), SEEDS[0]))
+    tested = data.split.test
+    acyclic = data.compounds.scaffolds == data.compounds.scaffold_digests.index(compounds.digest(""))
+    assert len(np.unique(data.compounds.compounds[acyclic])) > 300
+    assert not (acyclic & tested).any()
+    assert data.split.train[acyclic].all()
+    found = data.compounds
+    share = len(np.unique(found.compounds[tested])) / len(np.unique(found.compounds))
+    assert share == pytest.approx(0.2, abs=0.005)
+    assert len(np.unique(found.scaffolds[tested])) > 80
+    assert np.bincount(found.scaffolds[tested]).max() < 0.25 * tested.sum()
 
 
 def values(raw):

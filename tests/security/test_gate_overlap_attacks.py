@@ -4,11 +4,13 @@ The attacker knows everything about the rival's library but this. Each attack is
 by a minimum and rounding alone. An attack that is left may move the odds by a factor of two for each count it reads.
 """
 
+import io
 from collections import Counter
 from dataclasses import replace
 
 import compounds
 import lung
+import molecules
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,8 +18,11 @@ import pytest
 from enclave.disclosure import release
 from enclave.disclosure.overlap import release_overlap
 from enclave.disclosure.rounding import to_base
+from enclave.ingest import read_cohort
+from protocol.documents.dataset import DatasetSchema
 from protocol.documents.outputs import CountTable, Refusal
 from protocol.errors import AnalysisError
+from protocol.layout import TableReader, write_table
 from protocol.presets import PRESETS
 
 SACRO = PRESETS["sacro"]
@@ -103,6 +108,33 @@ def test_variants_of_one_compound_are_one_cluster_or_none(variants):
         assert {cell.both for cell in raw.cells} == {int(with_target)}
         worlds.append(answers(raw, 200))
     assert worlds == [{(None, None): 200}] * 2
+
+
+VARIANTS = [f"{'C' * length}{end}" for length in (3, 4, 5, 6) for end in ("O", "N", "C(=O)O")]
+"""Twelve acyclic compounds, as the owner's side describes them below."""
+RINGS = [f"C1{'C' * size}C1" for size in range(1, 8)]
+
+
+def described(smiles, slot):
+    """An owner's library: digests of InChIKey and scaffold by the converter, through the canonical layout."""
+    schema = molecules.schema("inchikey", "scaffold", molecules="smiles")
+    columns, _ = molecules.arrays("\n".join(["smiles", *smiles]), "x.csv", schema)
+    sink = io.BytesIO()
+    write_table(schema.table, columns, sink)
+    table = TableReader.read(sink.getvalue(), schema.table, row_limit=len(smiles))
+    return read_cohort(slot, lung.OWNERS[slot], table, DatasetSchema(table=schema.table))
+
+
+def test_twelve_acyclic_variants_add_at_most_one_to_a_count():
+    """Each was a scaffold of its own once: the rival's twelve, or any one of them, could be asked after."""
+    known = [f"C{ring}" for ring in RINGS]
+    mine = described([*known, *VARIANTS], "a")
+    for rivals in ([], VARIANTS[:1], VARIANTS[4:5], VARIANTS, ["CCCC", *VARIANTS]):
+        raw = compounds.overlap([mine, described([*known, *rivals], "b")])
+        assert [cell.both for cell in raw.cells] == [len(known) + bool(rivals)] * 2
+        assert [cell.first for cell in raw.cells] == [not rivals] * 2
+    apart = compounds.overlap([mine, described([*known, "CCBr"], "b")])  # acyclic too, but no compound in common
+    assert [cell.both for cell in apart.cells] == [len(known) + 1, len(known)]
 
 
 def test_one_compound_under_many_made_up_scaffolds_is_none():

@@ -3,7 +3,9 @@
 Who learns what. An owner knows its own scaffolds, so a count tells it how many of these the other one has; of a library
 that was made up for it, the count would answer which. A third recipient learns how alike two rivals' libraries are. So
 
-- scaffolds are counted, never compounds: ten variants of one rival compound are one scaffold, or none;
+- scaffolds are counted, never compounds: ten variants of one rival compound, alike but for side chains, are one
+  scaffold, or none. All acyclic compounds are of one scaffold, the empty one, so whatever two libraries share of these
+  is one in a count at most. Variants with other rings are scaffolds of their own, each counted once;
 - two libraries have a compound in common where both hold the InChIKey under one scaffold: whoever writes it down under
   many scaffolds finds it once all the same;
 - a library is all that an owner brought. Two slots of an owner, one of them without a scaffold, would ask about just
@@ -52,7 +54,12 @@ class Overlap(Analysis[Libraries]):
         ),
         profile="discovery",
         parameters=(
-            ParameterSpec("scaffold", "column", "Digest of the Bemis-Murcko scaffold.", ("overlap",)),
+            ParameterSpec(
+                "scaffold",
+                "column",
+                "Digest of the Bemis-Murcko scaffold; acyclic compounds share one.",
+                ("overlap",),
+            ),
             ParameterSpec("compound", "column", "Digest of the InChIKey.", ("overlap",)),
         ),
         outputs=(
@@ -61,7 +68,8 @@ class Overlap(Analysis[Libraries]):
                 "counts",
                 "Scaffolds in common, for each pair of partners.",
                 "About how many scaffolds each two partners share, with noise of a few and rounded, and in how many of "
-                "these they share a compound. Not which. Each recipient learns it of all pairs, also of two others.",
+                "these they share a compound. Not which. All acyclic compounds are one scaffold. Each recipient learns "
+                "it of all pairs, also of two others.",
             ),
         ),
         references=(
@@ -109,7 +117,8 @@ class Overlap(Analysis[Libraries]):
 
         Notes
         -----
-        Every row counts, with or without an activity.
+        Every row counts, with or without an activity. The enclave compares digests that owners' software made; an owner
+        may write down those of compounds that it has not got, which the gate allows for.
 
         Disclosure
         ----------

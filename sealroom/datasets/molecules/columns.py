@@ -59,7 +59,8 @@ FEATURES: Final[Mapping[str, Feature]] = MappingProxyType(
         "compound": Feature("subject", "The compound; its InChIKey leaves the institution as a keyed pseudonym only"),
         "inchikey": Feature("digest", "SHA-256 of the InChIKey, its first 16 bytes"),
         "scaffold": Feature(
-            "digest", "SHA-256 of the Bemis-Murcko scaffold (an acyclic compound is its own), its first 16 bytes"
+            "digest",
+            "SHA-256 of the Bemis-Murcko scaffold (all acyclic compounds have the empty one), its first 16 bytes",
         ),
         "ecfp4": Feature("bits", "ECFP4 fingerprint: Morgan, radius 2", width=2048),
         "maccs": Feature("bits", "MACCS keys; bit 0 is never set", width=168),

@@ -48,10 +48,8 @@ def cell_of(feature: str, standard: Standard) -> str:
 
 
 def _scaffold(standard: Standard) -> str:
-    """Digest the scaffold; an acyclic compound stands for itself, or all of them would be of one scaffold."""
-    scaffold = Chem.MurckoDecompose(standard.molecule)
-    cut = scaffold if scaffold.GetNumAtoms() else standard.molecule
-    return _digest(Chem.MolToSmiles(cut, isomericSmiles=False))
+    """Digest the scaffold. Of a molecule without rings nothing is left: all acyclic compounds are of one scaffold."""
+    return _digest(Chem.MolToSmiles(Chem.MurckoDecompose(standard.molecule), isomericSmiles=False))
 
 
 def _digest(text: str) -> str:

@@ -52,8 +52,8 @@ def software() -> str:
     """Name the software and what it does, for the dataset manifest."""
     return (
         f"RDKit {rdBase.rdkitVersion}: MolStandardize's MetalDisconnector, Normalizer, largest organic fragment, "
-        "Uncharger, Reionizer; tautomers as written; Murcko scaffold without stereochemistry, of an acyclic compound "
-        "the compound; Morgan fingerprint of radius 2 without chirality"
+        "Uncharger, Reionizer; tautomers as written; Murcko scaffold without stereochemistry, the empty one of all "
+        "acyclic compounds; Morgan fingerprint of radius 2 without chirality"
     )
 
 

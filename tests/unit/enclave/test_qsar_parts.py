@@ -64,6 +64,23 @@ def test_every_scaffold_is_tested_now_and_then(found):
     assert 0.1 < tested.mean() < 0.25
 
 
+@pytest.mark.parametrize("large", [0.08, 0.12, 0.18, 0.4])
+def test_no_scaffold_is_more_than_half_of_the_test_set(large):
+    """As the empty one could be, which all acyclic compounds have."""
+    once = compounds.simulated()
+    once.loc[: large * len(once), "scaffold"] = ""
+    found = joined(compounds.cut(once, share=0))
+    acyclic = found.scaffold_digests.index(compounds.digest(""))
+    shares, sizes = [], []
+    for seed in range(40):
+        tested = found.scaffolds[split_by_scaffold(found, bytes([seed]) * 32).test]
+        shares.append((tested == acyclic).mean())
+        sizes.append(len(tested) / len(found.scaffolds))
+    assert max(shares) < 0.51
+    assert (max(shares) > 0) == (large < float(TEST_SHARE) / 2)
+    assert 0.18 < min(sizes) <= max(sizes) <= float(TEST_SHARE)
+
+
 @pytest.mark.parametrize("known_by", ["inchikey", "ecfp4"])
 def test_a_copy_under_another_scaffold_does_not_train(frame, known_by):
     """An owner gives a compound of another one a scaffold of its own making, and perhaps an InChIKey too."""

@@ -40,10 +40,24 @@ def test_a_scaffold_has_no_stereochemistry_and_no_side_chains():
     assert first != molecules.cells("CCC1CCCC1", "scaffold")
 
 
-def test_acyclic_compounds_are_scaffolds_of_their_own():
-    assert molecules.cells("CCCCC", "scaffold") == (digest("CCCCC"),)
-    assert molecules.cells("CCCCC", "scaffold") != molecules.cells("CCCCCC", "scaffold")
-    assert molecules.cells("C[C@H](O)CC", "scaffold") == molecules.cells("C[C@@H](O)CC", "scaffold")
+ACYCLIC = (
+    "CCCCC",
+    "C[C@H](O)CC",
+    "C/C=C\\C#N",
+    "C[N+](C)(C)CC(=O)[O-]",
+    "CC(=O)[O-].[Na+]",
+    "[2H]C([2H])([2H])O",
+    "ClC(Cl)(Cl)Cl",
+    "O",
+)
+
+
+@pytest.mark.parametrize("smiles", ACYCLIC)
+def test_all_acyclic_compounds_are_of_one_scaffold_the_empty_one(smiles):
+    from rdkit.Chem.Scaffolds import MurckoScaffold
+
+    assert molecules.cells(smiles, "scaffold") == (digest(""),)
+    assert MurckoScaffold.MurckoScaffoldSmiles(molecules.standard(smiles).smiles) == ""
 
 
 def test_bits_are_in_the_order_of_the_layout():

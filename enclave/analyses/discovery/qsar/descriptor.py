@@ -21,7 +21,7 @@ DESCRIPTOR = Descriptor(
         ParameterSpec("activity", "column", "The measured activity: a number.", _ALL),
         ParameterSpec("fingerprint", "column", "Structural bits, ECFP4 for one, of one width everywhere.", _ALL),
         ParameterSpec("descriptors", "columns", "Numbers that describe a compound.", _ALL),
-        ParameterSpec("scaffold", "column", "Digest of the Bemis-Murcko scaffold.", _ALL),
+        ParameterSpec("scaffold", "column", "Digest of the Bemis-Murcko scaffold; acyclic compounds share one.", _ALL),
         ParameterSpec("compound", "column", "Digest of the InChIKey: the same compound at two partners.", _ALL),
         ParameterSpec("models", "choices", "Which models to train.", _ALL, MODELS),
     ),
@@ -31,7 +31,8 @@ DESCRIPTOR = Descriptor(
             "metrics",
             "Error of models trained on all partners' compounds, on all partners' test sets.",
             "How well the activity of new scaffolds is predicted by models of all partners' data together, and about "
-            "how many compounds were tested. No model, prediction or compound.",
+            "how many compounds were tested. No model, prediction or compound. A scaffold of more than a tenth of all "
+            "compounds is never tested, so acyclic compounds, which share one, may all be for training.",
         ),
         OutputSpec(
             "uplift",
