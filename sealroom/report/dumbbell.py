@@ -22,6 +22,10 @@ HEADS: Final[Mapping[str, str]] = {
     DIFFERENCE: "Pooled minus own",
     ALONE: "Value",
 }
+_HELPS: Final[Mapping[str, str]] = {
+    "lower is better": "(below 0: pooling helps)",
+    "higher is better": "(above 0: pooling helps)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,8 @@ def dumbbell_plot(
             panels[0].legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, handletextpad=0.3)
         if both:
             panels[1].axvline(0, color=QUIET, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-            _draw(panels[1], models, {DIFFERENCE: entries[DIFFERENCE]}, f"{short(name)}, pooled minus own")
+            words = f"{short(name)}, pooled minus own\n{_HELPS.get(sense, '')}"
+            _draw(panels[1], models, {DIFFERENCE: entries[DIFFERENCE]}, words.rstrip())
         rows = [
             f"{model} {HEADS[data].lower()} {with_interval(entries[data].get(model))}"
             for model in models

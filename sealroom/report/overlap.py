@@ -10,8 +10,8 @@ __all__ = ["OVERLAP", "overlap_section"]
 
 OVERLAP: Final = re.compile(r"scaffolds of (?P<pair>\S+ and \S+) (?P<counted>in common|with a compound in common)")
 NOTE: Final = (
-    "Counts are of scaffolds, with noise of a few, rounded to multiples of {base}: the second may come out above the "
-    "first. The same recipe on the same data gives the same."
+    "Counts are of scaffolds, all acyclic compounds being one, with noise of a few, rounded to multiples of {base}: "
+    "the second may come out above the first. The same recipe on the same data gives the same."
 )
 HIDDEN: Final = "Suppressed: with its noise, fewer than {least} in common or on either side alone."
 MOST_NOISE: Final = 10

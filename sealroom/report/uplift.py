@@ -16,6 +16,7 @@ UPLIFT: Final = re.compile(r"(?P<model>.+?)(?: on (?P<data>own|pooled) data|, po
 POOLED: Final = re.compile(r"(?P<model>.+): (?P<figure>[^:]+)")
 ERRORS: Final = ("RMSE", "MAE", "Brier")
 SCORES: Final = ("R2", "AUROC")
+IN_UNITS: Final = ("RMSE", "MAE")
 OWN_POOLED: Final = (
     "Own: trained on the recipient's data alone. Pooled: trained on all partners' data. Whether pooling helps, the "
     "difference and its interval say; two intervals that overlap do not say that it does not."
@@ -86,6 +87,7 @@ def _section(
         for place, figure in enumerate(figures[:MOST_PLOTTED])
     )
     senses = "; ".join(f"{figure.name}: {figure.sense}" for figure in figures if figure.sense)
+    in_units = " and ".join(figure.name for figure in figures if figure.name in IN_UNITS)
     more = (f"Plots: the first {MOST_PLOTTED} of {len(figures)} figures.",) if len(figures) > MOST_PLOTTED else ()
     return Section(
         context.name,
@@ -95,6 +97,7 @@ def _section(
         plots,
         (
             *((f"{senses}.",) if senses else ()),
+            *((f"{in_units}: in the unit of what was measured.",) if in_units else ()),
             *notes,
             *performance_notes(value, context),
             *drawn_note(len(models), "models"),

@@ -145,7 +145,10 @@ def test_own_and_pooled_data_stand_side_by_side_with_their_difference():
     assert "RMSE (lower is better)" in rmse
     assert "R2 (higher is better)" in r2
     assert "ridge own data 0.98 (0.9 to 1.1); ridge pooled data 0.83 (0.7 to 0.9); ridge pooled minus own -0.15" in rmse
+    assert "(below 0: pooling helps)" in rmse
+    assert "(above 0: pooling helps)" in r2
     assert "RMSE: lower is better; R2: higher is better." in section.notes
+    assert "RMSE: in the unit of what was measured." in section.notes
 
 
 def test_a_suppressed_difference_is_told_from_none():
@@ -163,6 +166,11 @@ def test_figures_of_pooled_models_stand_by_figure_and_model():
     assert table.rows == (("RMSE", "ridge", "0.83 (0.75 to 0.91)"), ("R2", "ridge", "0.61 (0.53 to 0.69)"))
     assert len(section.plots) == 2
     assert "Pooled data" not in section.plots[0]
+    assert "pooling helps" not in section.plots[0]
+    assert "RMSE: in the unit of what was measured." in section.notes
+    other = laid_out(metrics(*uplift("m", "kappa")))
+    assert "pooling helps" not in other.plots[0]
+    assert not any("unit" in note for note in other.notes)
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_libraries_in_common_stand_by_pair_and_say_that_there_is_noise():
     section = laid_out(counts(*cells), preset="cms")
     assert section.kind == "Overlap"
     assert section.tables[0].rows == (("a and b", "65", "40"), ("a and c", "suppressed", "suppressed"))
-    assert "noise" in section.notes[0]
+    assert "all acyclic compounds being one, with noise" in section.notes[0]
     assert "fewer than 21" in section.notes[1]
     assert len(laid_out(counts(*cells[:2])).notes) == 1
     assert laid_out(counts(*cells, ("another", 5))).kind == "Counts"
