@@ -33,7 +33,13 @@ def mapping_words(slot: Name, mapping: ColumnMapping, source: Column | None) -> 
         taken += f" as {mapping.unit}" + (f" (its owner says {was})" if was else "")
     absent = [f"{number} counts as missing" for number in mapping.missing]
     own = {level.code: level for level in source.levels} if source is not None else {}
-    levels = [f"level {_level(own.get(item.code), item.code)} becomes {_level(item.level)}" for item in mapping.levels]
+    becoming: dict[str, list[str]] = {}
+    for item in mapping.levels:
+        becoming.setdefault(_level(item.level), []).append(_level(own.get(item.code), item.code))
+    levels = [
+        f"level {was[0]} becomes {now}" if len(was) == 1 else f"levels {', '.join(was)} become {now}"
+        for now, was in becoming.items()
+    ]
     return "; ".join([taken, *absent, *levels])
 
 

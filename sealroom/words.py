@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from protocol.documents.dataset import Column
 from protocol.documents.institution import Institution
 from protocol.documents.study import Contract, ContractOutput, OutputType
 from protocol.dsse import Unverified
@@ -11,7 +12,7 @@ from sealroom.labels import shortened
 from sealroom.mapped import mappings_words
 from sealroom.studies import Judged
 
-__all__ = ["contract_fields", "contract_words", "released_as", "unverified_words"]
+__all__ = ["column_words", "contract_fields", "contract_words", "released_as", "unverified_words"]
 
 NOT_BUILT = (
     "Not built yet: no release ledger adds up what several runs or contracts tell together, so keep the runs at 1; "
@@ -149,7 +150,7 @@ def _data(judged: Judged, names: dict[str, Institution]) -> Iterator[str]:
         data = manifest.document
         yield (
             f"  {binding.slot}: {data.title} ({data.short}, version {data.lineage.version}, {data.rows} rows) of "
-            f"{_who(names, data.owner)}; columns {', '.join(column.name for column in data.table.columns)}"
+            f"{_who(names, data.owner)}; columns {', '.join(column_words(column) for column in data.table.columns)}"
         )
         if data.genotypes is not None:
             yield (
@@ -158,6 +159,19 @@ def _data(judged: Judged, names: dict[str, Institution]) -> Iterator[str]:
             )
         for words in mapped.get(binding.slot, ()):
             yield f"    {words}"
+
+
+def column_words(column: Column) -> str:
+    """Name a column, its unit and the codes that mean missing in it, as its owner declared them.
+
+    >>> column_words(Column(name="age", description="Age", kind="integer", unit="a"))
+    'age (a)'
+    """
+    unit = [column.unit] if column.unit not in {None, "1"} else []
+    codes = " and ".join(column.missing_codes)
+    mean = f"{codes} {'means' if len(column.missing_codes) == 1 else 'mean'} missing"
+    more = "; ".join([*filter(None, unit), *([mean] if codes else [])])
+    return f"{column.name} ({more})" if more else column.name
 
 
 def _recipients(judged: Judged, names: dict[str, Institution]) -> Iterator[str]:

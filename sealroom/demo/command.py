@@ -37,7 +37,10 @@ def play_demo(
     study: Annotated[str, typer.Option(help=f"Which study to play: {', '.join(STUDIES)}.")] = "survival",
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder with data that the demo may not ship: for clinical, UCI Heart Disease."),
+        typer.Option(
+            help="Folder with data that the demo does not ship. Only clinical needs it: the four files "
+            "processed.*.data of UCI Heart Disease (archive.ics.uci.edu/dataset/45)."
+        ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder to write to; a former demo there is replaced.")] = Path(
         "demo-output"
@@ -53,6 +56,7 @@ def play_demo(
     if study not in STUDIES:
         raise DocumentError("STUDY", f"There is no study {study!a}; the demo plays {', '.join(STUDIES)}.")
     chosen = STUDIES[study]
+    chosen.require(data)
     folder = _fresh(out)
     counts = _inputs(chosen, folder, data)
     say(f"{chosen.intro}: {', '.join(f'{party.upper()} {rows} rows' for party, rows in counts.items())}.")

@@ -6,6 +6,7 @@ own: other codes, another unit, another word for what is missing.
 """
 
 import csv
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,21 +22,22 @@ _MG_PER_MMOL = 38.67
 """Of cholesterol: mg/dL in one mmol/L."""
 _RECIPES = ("glm", "table1", "feasibility", "prediction")
 _SEXES = {"0": "f", "1": "m"}
+_CELL = re.compile(r"\?|-?[0-9]*\.?[0-9]+")
 _ANSWERS = {"0": "nein", "1": "ja"}
 Export = Callable[[dict[str, str]], dict[str, str]]
 
 
-def export_hospitals(data: Path, folder: Path) -> dict[str, int]:
+def export_hospitals(data: Path | None, folder: Path) -> dict[str, int]:
     """Write ``<folder>/<party>/heart.csv`` for each hospital; returns rows by party.
 
     Raises
     ------
     StorageError
-        ``DATA_MISSING`` where a file is not there or does not have the 14 columns.
+        ``DATA_MISSING`` where no folder is named, or a file is not there or does not have the 14 columns.
     """
     counts = {}
-    for party, (_name, source, export) in _HOSPITALS.items():
-        rows = [export(row) for row in _read(data / source)]
+    for party, found in _files(data).items():
+        rows = [_HOSPITALS[party][2](row) for row in found]
         with (folder / party / "heart.csv").open("w", encoding="utf-8", newline="") as sink:
             writer = csv.DictWriter(sink, list(rows[0]), lineterminator="\n")
             writer.writeheader()
@@ -48,11 +50,14 @@ def _read(path: Path) -> Iterator[dict[str, str]]:
     try:
         lines = path.read_text("ascii").split()
     except (OSError, UnicodeDecodeError) as error:
-        raise _missing(path) from error
+        raise _missing(f"no readable file {path}") from error
+    if not lines:
+        raise _missing(f"an empty file {path}")
     for number, line in enumerate(lines, 1):
-        cells = [_plain(cell) for cell in line.split(",")]
-        if len(cells) != _GRADE + 1:
-            raise _missing(path)
+        cells = line.split(",")
+        if len(cells) != _GRADE + 1 or not all(_CELL.fullmatch(cell) for cell in cells):
+            raise _missing(f"other content in row {number} of {path}")
+        cells = [_plain(cell) for cell in cells]
         yield {"patient": f"{path.suffixes[0][1:].upper()}-{number:03d}"} | dict(
             zip(_FIELDS, cells, strict=False), grade=cells[_GRADE]
         )
@@ -69,7 +74,7 @@ def _as_it_is(row: dict[str, str]) -> dict[str, str]:
 
 def _budapest(row: dict[str, str]) -> dict[str, str]:
     chol = row["chol"] if row["chol"] == "?" else f"{float(row['chol']) / _MG_PER_MMOL:.4f}"
-    return row | {"sex": _SEXES[row["sex"]], "chol": chol}
+    return row | {"sex": _SEXES.get(row["sex"], row["sex"]), "chol": chol}
 
 
 def _switzerland(row: dict[str, str]) -> dict[str, str]:
@@ -80,12 +85,12 @@ def _long_beach(row: dict[str, str]) -> dict[str, str]:
     return {name: "-9" if value == "?" else value for name, value in row.items()}
 
 
-def _missing(path: Path) -> StorageError:
+def _missing(found: str) -> StorageError:
     return StorageError(
         "DATA_MISSING",
-        f"{path} is not the file of 14 columns of the UCI Heart Disease archive. Download processed.cleveland.data, "
-        "processed.hungarian.data, processed.switzerland.data and processed.va.data (CC BY 4.0) and name their folder "
-        "with --data.",
+        f"Found {found}; wanted a folder with the files {', '.join(source for _, source, _ in _HOSPITALS.values())} of "
+        "14 columns. Download UCI Heart Disease (CC BY 4.0, https://archive.ics.uci.edu/dataset/45/heart+disease), "
+        "unpack it and name the folder with --data.",
     )
 
 
@@ -98,9 +103,18 @@ _HOSPITALS: dict[str, tuple[str, str, Export]] = {
 """Name, file, and how the hospital writes a row."""
 
 
-def _prepare(folder: Path, data: Path | None) -> dict[str, int]:
+def _require(data: Path | None) -> None:
+    _files(data)
+
+
+def _files(data: Path | None) -> dict[str, list[dict[str, str]]]:
+    """Return each hospital's rows as the archive has them."""
     if data is None:
-        raise _missing(Path("processed.cleveland.data"))
+        raise _missing("no --data")
+    return {party: list(_read(data / source)) for party, (_, source, _) in _HOSPITALS.items()}
+
+
+def _prepare(folder: Path, data: Path | None) -> dict[str, int]:
     counts = export_hospitals(data, folder)
     shipped = data_of("clinical")
     for party in counts:
@@ -121,6 +135,7 @@ CLINICAL = DemoStudy(
     dataset="heart",
     title="UCI Heart Disease",
     prepare=_prepare,
+    require=_require,
     questions=(
         Question("glm", "What goes with heart disease, once hospitals are taken into account?"),
         Question("table1", "How do patients with and without heart disease differ?"),

@@ -6,6 +6,8 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from protocol.errors import StorageError
+
 __all__ = ["DemoStudy", "Question", "data_of"]
 
 
@@ -20,6 +22,11 @@ class Question:
     purpose: str
     options: str = ""
     parties: tuple[str, ...] = ()
+
+
+def _ships_its_data(data: Path | None) -> None:
+    if data is not None:
+        raise StorageError("DATA_SHIPPED", f"Found --data {data}; this study ships its own data. Leave --data out.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,8 @@ class DemoStudy:
         Writes ``PARTY/DATASET.csv``, ``PARTY/schema.toml``, ``PARTY/policy.toml`` and ``RECIPE.toml`` for each
         question into a folder, from a folder of data that the user names where the study ships none; returns rows by
         party.
+    require
+        Checks that folder before anything is written.
     options
         Further options of ``dataset check`` and ``dataset seal`` for a party.
     seal_options
@@ -58,6 +67,7 @@ class DemoStudy:
     title: str
     prepare: Callable[[Path, Path | None], dict[str, int]]
     questions: tuple[Question, ...]
+    require: Callable[[Path | None], None] = _ships_its_data
     options: Callable[[str], str] = lambda _party: ""
     seal_options: str = ""
     all_open: bool = False

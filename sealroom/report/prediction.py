@@ -23,7 +23,8 @@ PREDICTION: Final = re.compile(
 )
 ROC_NOTE: Final = (
     "ROC: released at the marked specificities only; bars and band are pointwise 95 % intervals, and both corners are "
-    "known. The dashed line is a model that knows nothing."
+    "known. A dotted line only joins the neighbours of points that were kept back. The dashed line is a model that "
+    "knows nothing."
 )
 CALIBRATION_NOTE: Final = (
     "Calibration: the observed share with its 95 % interval, in groups of predicted risk. On the dashed line "
@@ -64,14 +65,23 @@ def prediction_section(value: Metrics, context: Context) -> Section:
     models = read_predictions(value, context.labels)
     plots, notes = [], {}
     for place, model in enumerate(models[:MOST_PLOTTED]):
-        if model.sensitivity:
+        if any(entry.value is not None for entry in model.sensitivity.values()):
             plots.append(roc_plot(model.model, model.sensitivity, f"{context.prefix}-{place}-roc", model.main))
             notes["roc"] = ROC_NOTE
-        if model.observed:
+        if _known_groups(model):
             prefix = f"{context.prefix}-{place}-calibration"
             plots.append(calibration_plot(model.model, model.predicted, model.observed, prefix))
             notes["calibration"] = CALIBRATION_NOTE
-    tables = (_main(models), _sensitivity(models), _calibration(models))
+    tables = (
+        _by_model(models, "Figure", [model.main for model in models], "Main figures, with 95 % intervals"),
+        _by_model(
+            models,
+            "Specificity",
+            [model.sensitivity for model in models],
+            "Sensitivity at declared specificities, with 95 % intervals",
+        ),
+        _calibration(models),
+    )
     more = (f"Plots: the first {MOST_PLOTTED} of {len(models)} models.",) if len(models) > MOST_PLOTTED else ()
     return Section(
         context.name,
@@ -83,17 +93,22 @@ def prediction_section(value: Metrics, context: Context) -> Section:
     )
 
 
-def _main(models: Sequence[Predictions]) -> Table:
-    rows = tuple(
-        (model.model, name, with_interval(model.main[name])) for model in models for name in MAIN if name in model.main
+def _known_groups(model: Predictions) -> bool:
+    """Whether a group of risk has both its mean prediction and its observed share."""
+    return any(
+        entry.value is not None and group in model.predicted and model.predicted[group].value is not None
+        for group, entry in model.observed.items()
     )
-    return Table(("Model", "Figure", "Value"), rows, frozenset({2}), caption="Main figures, with 95 % intervals")
 
 
-def _sensitivity(models: Sequence[Predictions]) -> Table:
-    rows = tuple((model.model, at, with_interval(entry)) for model in models for at, entry in model.sensitivity.items())
-    caption = "Sensitivity at declared specificities, with 95 % intervals"
-    return Table(("Model", "Specificity", "Sensitivity"), rows, frozenset({1, 2}), caption=caption)
+def _by_model(models: Sequence[Predictions], what: str, figures: Sequence[dict[str, Metric]], caption: str) -> Table:
+    """Lay figures out, a row for each and a column for each model."""
+    rows = tuple(
+        (name, *(with_interval(each.get(name)) for each in figures))
+        for name in dict.fromkeys(name for each in figures for name in each)
+    )
+    names = tuple(model.model for model in models)
+    return Table((what, *names), rows, frozenset(range(1, len(names) + 1)), caption=caption)
 
 
 def _calibration(models: Sequence[Predictions]) -> Table:

@@ -18,7 +18,10 @@ SQUARE = (3.3, 3.45)
 
 
 def roc_plot(model: str, sensitivity: Mapping[str, Metric], prefix: str, main: Mapping[str, Metric]) -> Markup:
-    """Draw one model's curve; ``sensitivity`` is by specificity as it was written, a suppressed one leaves a gap."""
+    """Draw one model's curve; ``sensitivity`` is by specificity as it was written.
+
+    A dotted line passes over suppressed ones.
+    """
     known = {1.0 - float(at): _triple(entry) for at, entry in sensitivity.items()}
     points = {0.0: (0.0, 0.0, 0.0), **dict(sorted(known.items())), 1.0: (1.0, 1.0, 1.0)}
     area = with_interval(main["AUROC"]) if "AUROC" in main else ""
@@ -26,8 +29,11 @@ def roc_plot(model: str, sensitivity: Mapping[str, Metric], prefix: str, main: M
         figure = Figure(figsize=SQUARE, layout="constrained")
         axes = figure.add_subplot()
         unit_axes(axes, f"ROC: {short(model)}", "1 \N{MINUS SIGN} specificity", "Sensitivity")
-        for (left, low), (right, high) in pairwise(points.items()):
-            if low is None or high is None:
+        told = {at: triple for at, triple in points.items() if triple is not None}
+        places = list(points)
+        for (left, low), (right, high) in pairwise(told.items()):
+            if places.index(right) - places.index(left) > 1:  # between them points were kept back
+                axes.plot([left, right], [low[0], high[0]], color=PALETTE[0], linewidth=0.9, linestyle=(0, (1, 2)))
                 continue
             axes.fill_between([left, right], [low[1], high[1]], [low[2], high[2]], color=PALETTE[0], alpha=0.16, lw=0)
             axes.plot([left, right], [low[0], high[0]], color=PALETTE[0], linewidth=1.5)

@@ -1,7 +1,9 @@
 import pytest
 
 from protocol.errors import StorageError
-from sealroom.demo.command import MARK, _fresh
+from sealroom.demo.command import MARK, _fresh, play_demo
+from sealroom.demo.heart import CLINICAL
+from sealroom.demo.studies import STUDIES
 
 
 def test_a_new_folder_is_made_and_marked(tmp_path):
@@ -42,3 +44,36 @@ def test_emptying_that_was_interrupted_is_taken_up(tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             _fresh(folder)
     assert [path.name for path in _fresh(folder).iterdir()] == [MARK]
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (None, "no readable file"),
+        ("", "an empty file"),
+        ("63.0,1.0\n", "other content in row 1"),
+        ("63.0,1.0,1.0,145.0,233.0,1.0,2.0,150.0,0.0,2.3,3.0,0.0,6.0,x\n", "other content in row 1"),
+        ("63.0,1.0,1.0,145.0,233.0,1.0,2.0,150.0,0.0,2.3,3.0,0.0,6.0,nan\n", "other content in row 1"),
+        ("\N{LATIN SMALL LETTER E WITH ACUTE}", "no readable file"),
+    ],
+)
+def test_files_that_are_not_the_archives_are_refused(tmp_path, content, found):
+    if content is not None:
+        (tmp_path / "processed.cleveland.data").write_text(content, "utf-8")
+    with pytest.raises(StorageError, match=f"DATA_MISSING.*{found}.*wanted.*--data"):
+        CLINICAL.require(tmp_path)
+
+
+def test_data_that_is_missing_or_not_needed_is_said_before_anything_is_written(tmp_path):
+    for study, data, code in (
+        ("clinical", None, "DATA_MISSING: Found no --data"),
+        ("survival", tmp_path, "DATA_SHIPPED"),
+    ):
+        with pytest.raises(StorageError, match=code):
+            play_demo(study=study, data=data, out=tmp_path / "demo")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_kind_of_study_can_be_played():
+    assert list(STUDIES) == ["survival", "clinical", "discovery", "genomics"]
+    assert all(study.name == name for name, study in STUDIES.items())

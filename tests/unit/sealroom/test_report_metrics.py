@@ -47,10 +47,11 @@ def test_a_prediction_has_its_figures_a_roc_and_a_calibration_plot_for_each_mode
     main, sensitivity, calibration = section.tables
     assert section.kind == "Prediction"
     assert section.lead == "Tested on about 200 subjects, about 95 of them with the event."
-    assert main.rows[0] == ("logistic regression", "AUROC", "0.85 (0.79 to 0.9)")
-    assert main.rows[6] == ("gradient boosting", "calibration intercept", "-0.113 (-0.41 to 0.18)")
-    assert len(sensitivity.rows) == 18
-    assert sensitivity.rows[0] == ("logistic regression", "0.9", "0.50 (0.40 to 0.97)")
+    assert main.head == ("Figure", "logistic regression", "gradient boosting")
+    assert main.rows[0] == ("AUROC", "0.85 (0.79 to 0.9)", "0.85 (0.79 to 0.9)")
+    assert main.rows[2][0] == "calibration intercept"
+    assert [row[0] for row in sensitivity.rows] == list(SPECIFICITIES)
+    assert sensitivity.rows[0] == ("0.9", "0.50 (0.40 to 0.97)", "0.50 (0.40 to 0.97)")
     assert calibration.rows[2] == ("logistic regression", "0.4 to 0.6", "0.50 (0.1 to 0.9)", "0.47 (0.46 to 0.95)")
     titles = [re.search(r"<title>(\w+)", plot)[1] for plot in section.plots]
     assert titles == ["ROC", "Calibration"] * 2
@@ -75,13 +76,21 @@ def choices(found, name):
     return models["choices"]
 
 
-def drawn(svg):
+def drawn(svg, width="1.5"):
     """The pieces of a curve: x and y of both ends."""
-    found = re.findall(r'<path d="M (\S+) (\S+) +\s*L (\S+) (\S+) +\s*"[^>]*stroke: #0072b2; stroke-width: 1.5', svg)
+    found = re.findall(
+        rf'<path d="M (\S+) (\S+) +\s*L (\S+) (\S+) +\s*"[^>]*stroke: #0072b2; stroke-width: {width}', svg
+    )
     return [tuple(map(float, line)) for line in found]
 
 
-def test_a_suppressed_point_is_a_gap_and_is_said():
+def dotted(svg):
+    return re.findall(
+        r'<path d="M \S+ \S+ +\s*L \S+ \S+ +\s*"[^>]*stroke-dasharray[^>]*stroke: #0072b2; stroke-width: 0.9', svg
+    )
+
+
+def test_a_suppressed_point_is_passed_over_and_is_said():
     hidden = {"m: sensitivity at specificity 0.5", "m: observed at predicted 0.2 to 0.4", "m: AUROC"}
     whole, gap = laid_out(metrics(*prediction("m"))), laid_out(metrics(*prediction("m", hidden)))
     assert [len(drawn(section.plots[0])) for section in (whole, gap)] == [10, 8]
@@ -90,7 +99,8 @@ def test_a_suppressed_point_is_a_gap_and_is_said():
     assert whole.plots[1].count("<use") - gap.plots[1].count("<use") == 1
     assert "sensitivity suppressed at specificity 0.5" in gap.plots[0]
     assert "predicted 0.2 to 0.4: suppressed" in gap.plots[1]
-    assert gap.tables[0].rows[0] == ("m", "AUROC", "suppressed")
+    assert [len(dotted(section.plots[0])) for section in (whole, gap)] == [0, 1]
+    assert gap.tables[0].rows[0] == ("AUROC", "suppressed")
     assert any(note.startswith("Suppressed") for note in gap.notes)
 
 
@@ -98,6 +108,16 @@ def test_a_group_of_which_only_half_was_released_is_not_drawn():
     section = laid_out(metrics(*prediction("m", {"m: mean predicted at predicted 0.8 to 1.0"})))
     assert "predicted 0.8 to 1.0: suppressed" in section.plots[1]
     assert section.tables[2].rows[4][2:] == ("suppressed", "0.83 (0.82 to 0.95)")
+
+
+def test_a_model_of_which_no_point_and_no_group_was_released_has_no_plots():
+    hidden = {f"m: sensitivity at specificity {at}" for at in SPECIFICITIES}
+    hidden |= {f"m: observed at predicted {group}" for group in GROUPS[:3]}
+    hidden |= {f"m: mean predicted at predicted {group}" for group in GROUPS[3:]}
+    section = laid_out(metrics(*prediction("m", hidden), *prediction("other")))
+    assert [re.search("(ROC|Calibration)[^,]+of ([^,]+),", plot)[2] for plot in section.plots] == ["other", "other"]
+    assert laid_out(metrics(*prediction("m", hidden))).plots == ()
+    assert section.tables[1].rows[0] == ("0.9", "suppressed", "0.50 (0.40 to 0.97)")
 
 
 def test_a_prediction_of_figures_alone_has_no_plots():
@@ -122,7 +142,7 @@ def test_the_curve_goes_from_corner_to_corner_in_the_order_of_specificity():
 def test_many_models_are_in_the_table_and_six_in_plots():
     section = laid_out(metrics(*(entry for place in range(9) for entry in prediction(f"m{place}"))))
     assert len(section.plots) == 12
-    assert len({row[0] for row in section.tables[0].rows}) == 9
+    assert len(section.tables[0].head) == 1 + 9
     assert "Plots: the first 6 of 9 models." in section.notes
 
 
@@ -193,7 +213,8 @@ def test_figures_of_no_known_form_are_a_plain_table(entries):
 def test_a_model_may_have_any_name():
     name = "on own data: AUROC, pooled minus own: x"
     (table, *_) = laid_out(metrics(*prediction(name))).tables
-    assert table.rows[0] == (name, "AUROC", "0.85 (0.79 to 0.9)")
+    assert table.head == ("Figure", name)
+    assert table.rows[0] == ("AUROC", "0.85 (0.79 to 0.9)")
     (table,) = laid_out(metrics(("a: b: RMSE", "1", "0.5", "2"))).tables
     assert table.rows == (("RMSE", "a: b", "1 (0.5 to 2)"),)
 

@@ -16,7 +16,7 @@ from sealroom.local_enclave import plan
 from sealroom.mapped import mapping_words, mappings_words
 from sealroom.studies import judge_study
 from sealroom.trust import Trust
-from sealroom.words import contract_fields, contract_words, released_as
+from sealroom.words import column_words, contract_fields, contract_words, released_as
 
 SEX = TABLE.column("sex")
 AGE = TABLE.column("age")
@@ -51,6 +51,11 @@ def level(code, becomes, label):
             None,
             "sex of va is taken; level 1 becomes male (code m)",
         ),
+        (
+            mapping("ill", "grade", levels=(level("0", "0", "no"), level("1", "1", "yes"), level("2", "1", "yes"))),
+            None,
+            "grade of va is taken for ill; level 0 becomes no (code 0); levels 1, 2 become yes (code 1)",
+        ),
     ],
 )
 def test_a_mapping_says_what_becomes_of_the_column(given, source, words):
@@ -63,6 +68,20 @@ def test_mappings_are_said_by_slot_whether_or_not_the_dataset_is_known():
         "a": ("age of a is taken for years",),
         "b": ("age of b is taken as mo (its owner says a)", "status of b is taken for sex"),
     }
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        (AGE, "age (a)"),
+        (SEX, "sex"),
+        (AGE.model_copy(update={"missing_codes": ("?", "-9")}), "age (a; ? and -9 mean missing)"),
+        (SEX.model_copy(update={"missing_codes": ("unbekannt",)}), "sex (unbekannt means missing)"),
+        (AGE.model_copy(update={"unit": "1"}), "age"),
+    ],
+)
+def test_a_column_is_named_with_its_unit_and_its_codes_for_missing_values(column, words):
+    assert column_words(column) == words
 
 
 def judged(recipe, owners=2, recipients=None):

@@ -132,6 +132,23 @@ def _part(pooled: Pooled, inside: Bools) -> Pooled:
 def draw_third(strata: Integers, seed: int) -> Bools:
     """Draw a third of each stratum, to the nearest whole number.
 
+    The rule is the same for all data: a stratum's size alone says how many are drawn, and the seed alone which; to the
+    nearest, because rounding down would draw less than a third on average, and from strata of two nobody.
+
+    Parameters
+    ----------
+    strata
+        Int, shape (n,): partner and outcome of each subject. So the test set has the outcome as often as all have.
+    seed
+        Secret, 0 to 2^32 - 1.
+
+    Returns
+    -------
+    Bools
+        Shape (n,): who is drawn. Of n in a stratum it is n / 3, a third more or a third less.
+
+    Examples
+    --------
     >>> drawn = draw_third(np.array([0, 0, 0, 1, 1, 1, 1, 1, 1, 2, 2]), seed=5)
     >>> drawn[:3].sum(), drawn[3:9].sum(), drawn[9:].sum()
     (np.int64(1), np.int64(2), np.int64(1))
