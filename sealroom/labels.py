@@ -4,9 +4,9 @@ import re
 
 from protocol.documents.study import OutputType
 
-__all__ = ["shortened", "spoken"]
+__all__ = ["WORDS", "shortened", "spoken"]
 
-WORDS = {"a": "year", "mo": "month", "wk": "week", "d": "day", "h": "hour", "1": "unit"}
+WORDS = {"a": "year", "mo": "month", "wk": "week", "d": "day", "h": "hour", "1": "unit", "/min": "1/min"}
 """Common codes of UCUM; others are shown as they are."""
 _PER_UNIT = re.compile(r"(?<= \(per )[^()]+(?=\)$)")
 _IN_UNIT = re.compile(r"(?<= \()(?:a|mo|wk|d|h)(?=\)$)")

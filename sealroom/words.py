@@ -8,7 +8,7 @@ from protocol.documents.institution import Institution
 from protocol.documents.study import Contract, ContractOutput, OutputType
 from protocol.dsse import Unverified
 from protocol.presets import PRESETS, GatePreset
-from sealroom.labels import shortened
+from sealroom.labels import WORDS, shortened
 from sealroom.mapped import mappings_words
 from sealroom.studies import Judged
 
@@ -165,9 +165,9 @@ def column_words(column: Column) -> str:
     """Name a column, its unit and the codes that mean missing in it, as its owner declared them.
 
     >>> column_words(Column(name="age", description="Age", kind="integer", unit="a"))
-    'age (a)'
+    'age (years)'
     """
-    unit = [column.unit] if column.unit not in {None, "1"} else []
+    unit = [] if column.unit in {None, "1"} else [f"{WORDS[column.unit]}s" if column.unit in WORDS else column.unit]
     codes = " and ".join(column.missing_codes)
     mean = f"{codes} {'means' if len(column.missing_codes) == 1 else 'mean'} missing"
     more = "; ".join([*filter(None, unit), *([mean] if codes else [])])

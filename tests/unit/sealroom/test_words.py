@@ -73,9 +73,9 @@ def test_mappings_are_said_by_slot_whether_or_not_the_dataset_is_known():
 @pytest.mark.parametrize(
     ("column", "words"),
     [
-        (AGE, "age (a)"),
+        (AGE, "age (years)"),
         (SEX, "sex"),
-        (AGE.model_copy(update={"missing_codes": ("?", "-9")}), "age (a; ? and -9 mean missing)"),
+        (AGE.model_copy(update={"missing_codes": ("?", "-9")}), "age (years; ? and -9 mean missing)"),
         (SEX.model_copy(update={"missing_codes": ("unbekannt",)}), "sex (unbekannt means missing)"),
         (AGE.model_copy(update={"unit": "1"}), "age"),
     ],
