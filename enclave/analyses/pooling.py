@@ -1,7 +1,7 @@
 """Joining cohorts: one frame for all owners, one row per subject, and who stands behind which rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,11 +30,14 @@ class Pooled:
         Array of int, shape (rows,): index into ``owner_keys``.
     owner_keys
         Root keys of the owners in the order of their first slot.
+    left_out
+        Subjects of the cohorts who are not in the frame, for a value is missing.
     """
 
     frame: "pd.DataFrame"
     owners: Integers
     owner_keys: tuple[Key, ...]
+    left_out: Support = field(default_factory=lambda: Support({}))
 
     def complete(self, columns: Sequence[str]) -> "Pooled":
         """Return the rows without a missing value in ``columns`` (complete-case analysis).
@@ -47,7 +50,7 @@ class Pooled:
         whole = self.frame[list(columns)].notna().all(axis="columns").to_numpy()
         if not whole.any():
             raise AnalysisError("NO_SUBJECTS", "No subject is without a missing value.")
-        return Pooled(self.frame[whole], self.owners[whole], self.owner_keys)
+        return Pooled(self.frame[whole], self.owners[whole], self.owner_keys, self.support(~whole))
 
     def support(self, mask: Bools) -> Support:
         """Count the distinct subjects where ``mask`` holds, owner by owner."""

@@ -138,11 +138,15 @@ class Design:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawRegression:
-    """A fitted model; log likelihoods at zero and at the estimate are for checking and are not released."""
+    """A fitted model; log likelihoods at zero and at the estimate are for checking and are not released.
+
+    ``left_out``: subjects of the tables that have a missing value. ``penalised``: by Firth's likelihood.
+    """
 
     terms: tuple[RawTerm, ...]
     log_likelihood: tuple[float, float]
     design: Design
+    left_out: Support
     effect: Effect = "hazard ratio"
     penalised: bool = False
     type: Literal["regression"] = field(default="regression", init=False)
@@ -277,7 +281,8 @@ class RawMetrics:
     """How a model did on a test set: all its subjects and events, and each figure with those that it rests on.
 
     ``clusters``: distinct scaffolds of the test set's compounds, owner by owner; None where subjects are people.
-    ``trained``: whom the models were trained on.
+    ``trained``: whom the models were trained on. ``left_out``: subjects of the tested tables that have a missing value;
+    None where the test set is a part of these, drawn by chance.
     """
 
     entries: tuple[RawMetric, ...]
@@ -285,6 +290,7 @@ class RawMetrics:
     events: Support | None
     clusters: Support | None = None
     trained: Support | None = None
+    left_out: Support | None = None
     type: Literal["metrics"] = field(default="metrics", init=False)
 
     @property
@@ -355,7 +361,7 @@ class RawHits:
     owner_keys
         Root keys of the owners.
     left_out
-        Subjects in the tables that the scan did not use. How many there are in all is public.
+        Subjects of the tables that have a missing value.
     scanned
         Variants that these are the strongest of.
     """

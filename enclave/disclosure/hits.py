@@ -34,7 +34,7 @@ from enclave.analyses.results import MIN_ALLELE_FREQUENCY, RawHit, RawHits
 from enclave.disclosure.membership import attack, residual_dosage
 from enclave.disclosure.regression import MAX_LEVERAGE, MIN_RESIDUAL_DF, SUBJECTS_PER_PARAMETER
 from enclave.disclosure.rounding import significant, to_base
-from enclave.disclosure.support import Coalitions
+from enclave.disclosure.support import Coalitions, with_few_left_out
 from protocol.documents.outputs import Hit, Hits, Output, Refusal
 from protocol.errors import DisclosureRefused
 from protocol.presets import GatePreset
@@ -78,10 +78,9 @@ def release_hits(raw: RawHits, preset: GatePreset, against: Coalitions) -> Hits:
     if not harmless.size:
         raise DisclosureRefused("HITS", "No variant may leave.")
     released = sorted((raw.entries[place] for place in fit[: harmless[-1] + 1]), key=lambda entry: entry.variant)
-    hidden = sum(count for count in raw.left_out.counts.values() if count < preset.k)
     return Hits(
         label=0,
-        subjects=to_base(len(raw.trait) + hidden, preset.base),
+        subjects=to_base(with_few_left_out(len(raw.trait), raw.left_out, preset.k), preset.base),
         entries=tuple(_hit(entry) for entry in released),
     )
 

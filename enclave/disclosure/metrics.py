@@ -23,7 +23,7 @@ from collections.abc import Collection
 
 from enclave.analyses.results import RawMetric, RawMetrics, Support
 from enclave.disclosure.rounding import significant, to_base
-from enclave.disclosure.support import Coalitions, safe_count
+from enclave.disclosure.support import Coalitions, safe_count, with_few_left_out
 from protocol.documents.outputs import Metric, Metrics
 from protocol.errors import DisclosureRefused
 from protocol.presets import GatePreset
@@ -58,8 +58,9 @@ def release_metrics(raw: RawMetrics, preset: GatePreset, against: Coalitions, re
         against = _NOBODY
     _require_test_set(raw, preset.k, against)
     shown = _shown(raw, preset.k, against)
+    subjects = with_few_left_out(raw.subjects.total, raw.left_out or _NONE, preset.k)
     return Metrics(
-        subjects=to_base(raw.subjects.total, preset.base),
+        subjects=to_base(subjects, preset.base),
         events=None if raw.events is None else to_base(raw.events.total, preset.base),
         entries=tuple(_entry(label, entry, shown=label in shown) for label, entry in enumerate(raw.entries)),
     )

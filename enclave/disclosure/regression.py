@@ -37,7 +37,7 @@ from enclave.disclosure.spread import (
     require_no_dominance,
     require_varied,
 )
-from enclave.disclosure.support import Coalitions
+from enclave.disclosure.support import Coalitions, with_few_left_out
 from protocol.documents.outputs import Effect, Regression, Term
 from protocol.errors import DisclosureRefused
 from protocol.presets import GatePreset
@@ -83,6 +83,8 @@ def release_regression(raw: RawRegression, preset: GatePreset, against: Coalitio
     observed = design.outcome if raw.effect == "difference" else design.event
     if observed is None or (design.outcome is not None) == (design.event is not None):
         raise DisclosureRefused("SHAPE", "The outcome is not of the kind that the effect is about.")
+    if raw.penalised:
+        raise DisclosureRefused("SEPARATION", "The model was penalised because its columns determine the outcome.")
     if not np.isfinite(design.matrix).all():
         raise DisclosureRefused("NOT_FINITE", "A value of the design is not finite.")
     coded = [code_values(column) for column in (*design.matrix.T, *design.references.T)]
@@ -91,8 +93,7 @@ def release_regression(raw: RawRegression, preset: GatePreset, against: Coalitio
         _judge(raw, coded, outcome, coalition, preset.k)
     return Regression(
         effect=raw.effect,
-        penalised=raw.penalised,
-        subjects=to_base(len(design.matrix), preset.base),
+        subjects=to_base(with_few_left_out(len(design.matrix), raw.left_out, preset.k), preset.base),
         events=None if design.event is None else to_base(int(np.count_nonzero(design.event)), preset.base),
         terms=tuple(_term(label, term) for label, term in enumerate(raw.terms)),
     )

@@ -12,7 +12,7 @@ from itertools import combinations
 from enclave.analyses.results import Support
 from protocol.types import Key
 
-__all__ = ["Coalitions", "coalitions", "collusion", "safe_count"]
+__all__ = ["Coalitions", "coalitions", "collusion", "safe_count", "with_few_left_out"]
 
 Coalitions = frozenset[frozenset[Key]]
 _HONEST_CONTRIBUTORS = 3
@@ -50,3 +50,12 @@ def coalitions(recipients: Iterable[Key], owners: Sequence[Key]) -> Coalitions:
 def safe_count(support: Support, against: Coalitions) -> int:
     """Return the distinct subjects left behind a cell by the worst coalition; 0 where nobody is named."""
     return min((support.without(coalition) for coalition in against), default=0)
+
+
+def with_few_left_out(subjects: int, left_out: Support, k: int) -> int:
+    """Count subjects as if every owner with fewer than ``k`` who were left out had none of them.
+
+    The rows of each table are public, so the number of those without a missing value tells how many have one, and a
+    recipe may declare any number missing: else the count would say whether anybody has just that number.
+    """
+    return subjects + sum(count for count in left_out.counts.values() if count < k)

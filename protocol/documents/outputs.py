@@ -55,7 +55,7 @@ class CountTable(Document):
 class Term(Document):
     """One coefficient with standard error (4 significant digits) and two-sided p value.
 
-    p is of Wald's test (of the t distribution for a difference); of the penalised likelihood ratio where penalised.
+    p is of Wald's test (of the t distribution for a difference).
     """
 
     label: Label
@@ -68,12 +68,12 @@ class Regression(Document):
     """A fitted model; ``subjects`` and ``events`` are rounded to the preset's base.
 
     ``effect`` says what a coefficient is: the logarithm of a hazard ratio or an odds ratio, or a difference in the
-    outcome's unit (``events`` is None then). ``penalised``: by Firth's likelihood, since subjects were separated.
+    outcome's unit (``events`` is None then). An owner's subjects with a missing value are counted among ``subjects``
+    where they are fewer than the preset's smallest count.
     """
 
     type: Literal["regression"] = "regression"
     effect: Effect = "hazard ratio"
-    penalised: bool = False
     subjects: Count
     events: Count | None
     terms: Annotated[tuple[Term, ...], Field(min_length=1, max_length=1000)]
@@ -142,7 +142,10 @@ class Metric(Document):
 
 
 class Metrics(Document):
-    """How a model did on a test set of about so many subjects; ``events`` is None where the outcome is a number."""
+    """How a model did on a test set of about so many subjects; ``events`` is None where the outcome is a number.
+
+    Those with a missing value are counted as in ``Regression``.
+    """
 
     type: Literal["metrics"] = "metrics"
     subjects: Count

@@ -11,11 +11,6 @@ from sealroom.report.section import MOST_DRAWN, Context, Section, Table, drawn_n
 __all__ = ["regression_section"]
 
 ROUNDING = "Coefficients and standard errors have 4 significant digits; {counted} are rounded to multiples of {base}."
-PENALISED = (
-    "Fitted by Firth's penalised likelihood: some columns separate those with the event from those without, so that "
-    "usual estimates would be infinite. p values are of the penalised likelihood ratio; intervals are Wald's, and "
-    "rough where an estimate is extreme."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +52,11 @@ def regression_section(value: Regression, context: Context) -> Section:
     counted = context.units + ("" if value.events is None else " and events")
     return Section(
         context.name,
-        words.kind + (", penalised (Firth)" if value.penalised else ""),
+        words.kind,
         f"{value.subjects:,} {context.units}" + ("." if value.events is None else f", {value.events:,} events."),
         (Table(head, tuple(rows), frozenset(range(1, len(head)))),),
         (forest_plot(forest[:MOST_DRAWN], value.effect, context.prefix, context.name),),
         (
-            *((PENALISED,) if value.penalised else ()),
             words.note,
             ROUNDING.format(counted=counted, base=context.preset.base),
             *drawn_note(len(rows), "terms"),

@@ -290,7 +290,7 @@ def regression(design, model):
     effect = model.removeprefix("penalised ")
     if effect == "difference":
         design = replace(design, event=None, outcome=design.event * (1.0 + np.arange(len(design.event)) % 7))
-    return RawRegression(terms, (-2.0, -1.0), design, effect=effect, penalised=effect != model)
+    return RawRegression(terms, (-2.0, -1.0), design, Support({}), effect=effect, penalised=effect != model)
 
 
 @settings(max_examples=120, deadline=None)

@@ -12,9 +12,11 @@ from enclave.analyses.base import Inputs
 from enclave.analyses.clinical.glm import Glm
 from enclave.analyses.results import RawRegression, Unavailable
 from enclave.disclosure import release
+from enclave.mapping import map_cohort, map_schemas
 from protocol.documents import Column, TableSchema
 from protocol.documents.dataset import DatasetSchema
 from protocol.documents.outputs import Refusal, Regression
+from protocol.documents.study import ColumnMapping
 
 N, TARGET = 240, 17
 SCHEMA = TableSchema(
@@ -38,9 +40,11 @@ def planned(output):
     return GLM.plan(outcome | {"covariates": ("age", "made")}, (output,), datasets)
 
 
-def fit(frame, output):
-    cohorts = tuple(lung.cohort(part, slot, SCHEMA) for slot, part in frame.groupby("partner"))
-    return GLM.run(planned(output), Inputs(cohorts, iter(()), bytes(32)))[output]
+def fit(frame, output, mappings=()):
+    cohorts = (lung.cohort(part, slot, SCHEMA) for slot, part in frame.groupby("partner"))
+    schema = map_schemas({"a": DatasetSchema(table=SCHEMA)}, {"a": mappings})["a"]
+    mapped = tuple(map_cohort(cohort, schema, mappings) for cohort in cohorts)
+    return GLM.run(planned(output), Inputs(mapped, iter(()), bytes(32)))[output]
 
 
 def judge(raw, output, recipients="abc"):
@@ -264,6 +268,22 @@ def test_that_a_fit_is_penalised_does_not_tell_the_outcome_of_one(others):
     assert ill.coefficient - well.coefficient > 0.5  # and the estimates are far apart
     for recipients in ("abc", "a", "h"):
         assert [judge(raw, "logistic", recipients) for raw in raws] == [REFUSED, REFUSED]
+
+
+@pytest.mark.parametrize("rows", range(238, 243))
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_the_number_of_subjects_does_not_tell_whether_anybody_has_a_value(output, rows):
+    """A mapping makes 84 a missing age: whether the target has it is not to be seen, at whatever edge of rounding."""
+    mapping = (ColumnMapping(column="age", source="age", missing=("84",)),)
+    told, left = [], []
+    for age in (71, 84):
+        frame = pd.concat([study(), study(seed=5)], ignore_index=True)[:rows].replace({"age": 84}, 83)
+        frame.loc[TARGET, "age"] = age
+        raw = fit(frame, output, mapping)
+        left.append(len(raw.design.matrix))
+        told.append(judge(raw, output).subjects)
+    assert left == [rows, rows - 1]
+    assert told[0] == told[1]
 
 
 @pytest.mark.parametrize("output", OUTPUTS)

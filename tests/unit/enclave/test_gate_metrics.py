@@ -60,6 +60,12 @@ def test_figures_leave_with_three_digits_and_their_intervals():
     ]
 
 
+def test_tested_subjects_that_were_left_out_show_where_an_owner_has_k_of_them():
+    assert judge(raw(left_out=spread(9, 9, 0))).subjects == 320  # 318 rows, to the nearest five
+    assert judge(raw(left_out=spread(10, 30, 10))).subjects == 300
+    assert judge(raw(left_out=spread(10, 9, 10))).subjects == 310
+
+
 def test_of_a_number_there_are_no_events():
     plain = RawMetric("RMSE", 1.2345, 1.1, 1.3, each(10), None)
     made = RawMetrics((plain, replace(plain, support=spread(10, 9, 0))), each(10), None)

@@ -5,7 +5,7 @@ import lung
 import numpy as np
 import pytest
 
-from enclave.analyses.results import Design, RawRegression, RawTerm
+from enclave.analyses.results import Design, RawRegression, RawTerm, Support
 from enclave.disclosure.regression import maximum_leverage, release_regression
 from enclave.disclosure.support import coalitions
 from protocol.documents.outputs import Regression
@@ -29,15 +29,15 @@ def design(n=300, columns=None, event=None, owners=None, references=None, strata
     )
 
 
-def raw(made, terms=None):
+def raw(made, terms=None, left_out=None):
     count = made.matrix.shape[1]
     terms = terms or tuple(RawTerm(f"term {number}", 0.0110667645600735, 0.25, 0.4) for number in range(count))
-    return RawRegression(terms, (-10.0, -5.0), made)
+    return RawRegression(terms, (-10.0, -5.0), made, left_out or Support({}))
 
 
-def release(made, recipients="abc", terms=None, preset=SACRO):
-    owners = tuple(made.owner_keys)
-    return release_regression(raw(made, terms), preset, coalitions([lung.OWNERS[slot] for slot in recipients], owners))
+def release(made, recipients="abc", terms=None, preset=SACRO, left_out=None):
+    against = coalitions([lung.OWNERS[slot] for slot in recipients], tuple(made.owner_keys))
+    return release_regression(raw(made, terms, left_out), preset, against)
 
 
 def refused(made, **more):
@@ -62,6 +62,13 @@ def test_a_sound_model_leaves_rounded():
         (0, "0.01107", "0.2500", "0.40"),
         (1, "0.01107", "0.2500", "0.40"),
     ]
+
+
+def test_subjects_that_were_left_out_show_where_an_owner_has_k_of_them():
+    a, b, c = KEYS
+    assert release(design(), left_out=Support({a: 9, b: 9, c: 0})).subjects == 320  # 318 rows, to the nearest five
+    assert release(design(), left_out=Support({a: 10, b: 30, c: 10})).subjects == 300
+    assert release(design(), left_out=Support({a: 10, b: 9, c: 10})).subjects == 310
 
 
 def test_too_few_subjects_without_the_recipients_own():

@@ -114,6 +114,10 @@ def test_complete_cases_only():
     holed.loc[:9, "first"] = np.nan
     data = [risks.cohort(holed, "a"), *risks.cohorts()[1:]]
     assert risks.run(data)["validation"].trained.total == 190
+    assert risks.run(data)["validation"].left_out.total == 0
+    tested = risks.run(data, train=("b", "c"), validate=("a",))["validation"]
+    assert tested.left_out.counts == {lung.OWNERS["a"]: 10, lung.OWNERS["b"]: 0, lung.OWNERS["c"]: 0}
+    assert risks.run(data)["pooled"].left_out is None
     assert risks.run(data, covariates=("second", "group"))["validation"].trained.total == 200
 
 

@@ -62,14 +62,6 @@ def test_every_effect_of_a_released_model_has_its_words():
         assert laid_out(model(effect)).kind.endswith("regression")
 
 
-def test_a_penalised_fit_is_said_first():
-    section = laid_out(model("odds ratio", penalised=True))
-    assert section.kind == "Logistic regression, penalised (Firth)"
-    assert section.notes[0].startswith("Fitted by Firth's penalised likelihood")
-    plain = laid_out(model("odds ratio"))
-    assert not any("Firth" in text for text in (plain.kind, *plain.notes))
-
-
 def places(svg):
     """Where squares are drawn, in the plot's order: x of the estimates."""
     return [

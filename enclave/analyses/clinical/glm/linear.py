@@ -97,7 +97,7 @@ def fit_linear(
         pooled.owners, pooled.owner_keys, coded.matrix, coded.references, event=None, strata=strata, outcome=outcome
     )
     likelihoods = _log_likelihood(column[:, 0], spread[0]), _log_likelihood(fit.resid, spread[0])
-    return RawRegression(terms, likelihoods, design, effect="difference")
+    return RawRegression(terms, likelihoods, design, pooled.left_out, effect="difference")
 
 
 def _log_likelihood(residuals: Floats, unit: float) -> float:

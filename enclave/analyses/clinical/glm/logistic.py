@@ -112,7 +112,7 @@ def fit_logistic(
         event,
         strata=pooled.owners if by_site else None,
     )
-    return RawRegression(terms, fit.log_likelihood, design, effect="odds ratio", penalised=penalised)
+    return RawRegression(terms, fit.log_likelihood, design, pooled.left_out, effect="odds ratio", penalised=penalised)
 
 
 def _informative(event: Bools, strata: Integers) -> Bools:

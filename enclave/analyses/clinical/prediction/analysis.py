@@ -15,7 +15,7 @@ from enclave.analyses.columns import require_column, require_distinct, require_l
 from enclave.analyses.design import code_columns
 from enclave.analyses.parameters import names, text
 from enclave.analyses.pooling import Pooled, pool_subjects
-from enclave.analyses.results import RawMetrics
+from enclave.analyses.results import RawMetrics, Support
 from protocol.documents.dataset import Column, DatasetSchema
 from protocol.documents.study import Parameter
 from protocol.errors import AnalysisError
@@ -38,11 +38,14 @@ class Roles:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PredictionData:
-    """The complete cases of all cohorts: ``slots`` says for each row which slot it is of, ``seed`` is secret."""
+    """The complete cases of all cohorts: ``slots`` says for each row which slot it is of, ``seed`` is secret.
+
+    ``left_out``: of each slot, the subjects with a missing value.
+    """
 
     pooled: Pooled
     slots: Integers
-    slot_names: tuple[Name, ...]
+    left_out: Mapping[Name, Support]
     roles: Roles
     seed: bytes = field(repr=False)
 
@@ -54,7 +57,12 @@ class PredictionData:
 
     def among(self, chosen: Sequence[Name]) -> Bools:
         """Who is of one of the slots."""
-        return np.isin(self.slots, [place for place, slot in enumerate(self.slot_names) if slot in chosen])
+        return np.isin(self.slots, [place for place, slot in enumerate(self.left_out) if slot in chosen])
+
+    def missing(self, chosen: Sequence[Name]) -> Support:
+        """Count those of the slots who have a missing value."""
+        found = [self.left_out[slot] for slot in chosen]
+        return Support({key: sum(item.counts[key] for item in found) for key in self.pooled.owner_keys})
 
     def number(self, purpose: str) -> int:
         """Return 32 bits of the seed, others for each purpose."""
@@ -97,9 +105,8 @@ class Prediction(Analysis[PredictionData]):
         pooled = pool_subjects(cohorts, columns)
         slots = np.repeat(np.arange(len(cohorts)), [len(cohort.frame) for cohort in cohorts])
         whole = pooled.frame[columns].notna().all(axis="columns").to_numpy()
-        return PredictionData(
-            pooled.complete(columns), slots[whole], tuple(cohort.slot for cohort in cohorts), roles, inputs.seed
-        )
+        left_out = {cohort.slot: pooled.support((slots == place) & ~whole) for place, cohort in enumerate(cohorts)}
+        return PredictionData(pooled.complete(columns), slots[whole], left_out, roles, inputs.seed)
 
     def estimate(self, output: Name, data: PredictionData) -> RawMetrics:
         """Train and rate all models.
@@ -109,8 +116,10 @@ class Prediction(Analysis[PredictionData]):
         AnalysisError
             ``NO_SUBJECTS`` where nobody is left to train on or to test; see also ``predict_log_odds``, ``rate_models``.
         """
+        left_out = None
         if output == "validation":
             train, test = data.among(data.roles.train), data.among(data.roles.validate)
+            left_out = data.missing(data.roles.validate)
         else:
             test = draw_third(2 * data.slots + data.event, data.number("split"))
             train = ~test
@@ -122,7 +131,7 @@ class Prediction(Analysis[PredictionData]):
             for model in data.roles.models
         ]
         rated = rate_models(log_odds, event[test], _part(data.pooled, test).support)
-        return replace(rated, trained=data.pooled.support(train))
+        return replace(rated, trained=data.pooled.support(train), left_out=left_out)
 
 
 def _part(pooled: Pooled, inside: Bools) -> Pooled:

@@ -100,7 +100,7 @@ def fit_cox(
     )
     design = Design(pooled.owners, pooled.owner_keys, coded.matrix, coded.references, event, strata)
     likelihoods = float(model.loglike(np.zeros_like(estimate))), float(model.loglike(estimate))
-    return RawRegression(terms, likelihoods, design)
+    return RawRegression(terms, likelihoods, design, pooled.left_out)
 
 
 def _separation() -> AnalysisError:

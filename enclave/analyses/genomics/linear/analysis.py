@@ -142,6 +142,6 @@ def _scan(data: LinearData, *, by_cohort: bool) -> RawHits:
         strata=strata,
         owners=pooled.owners,
         owner_keys=pooled.owner_keys,
-        left_out=data.pooled.support(~chosen),
+        left_out=pooled.left_out,
         scanned=data.variants,
     )
