@@ -29,7 +29,7 @@ $(VENV)/dev: requirements-dev.lock $(VENV)/run
 STUDY ?= survival
 DEMO_DATA ?=
 
-demo: $(VENV)/run ## play a whole study and leave the verified result in demo-output/ (STUDY=survival, genomics, clinical)
+demo: $(VENV)/run ## play a whole study and leave the verified result in demo-output/ (STUDY=survival, clinical, discovery, genomics)
 	$(BIN)/sealroom demo --study $(STUDY) --out demo-output $(if $(DEMO_DATA),--data $(DEMO_DATA))
 
 test: $(VENV)/dev lint types imports ## check style, types and imports, and run the tests with coverage

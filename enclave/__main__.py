@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
             sys.stdout.buffer.write(answer)
             return status
         case _:
-            sys.stderr.write(f"Usage: python -m enclave {' | '.join(PROFILES)} | --describe | --plan\n")
+            sys.stderr.write(f"Usage: python -I -m enclave {' | '.join(PROFILES)} | --describe | --plan\n")
             return 2
 
 

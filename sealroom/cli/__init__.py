@@ -31,7 +31,7 @@ class Noun:
 
 
 NOUNS: dict[str, Noun] = {
-    "demo": Noun("sealroom.demo.command", "demo", "A whole study of three institutions on this machine."),
+    "demo": Noun("sealroom.demo.command", "demo", "A whole study of three or four institutions on this machine."),
     "institution": Noun("sealroom.cli.institution", "app", "Make your institution, show it, join a broker."),
     "member": Noun("sealroom.cli.member", "app", "Give people roles and keys."),
     "trust": Noun("sealroom.cli.trust", "app", "Pins: decide whom and what you trust."),

@@ -98,7 +98,7 @@ def test_a_process_started_with_closed_streams_ends_as_any_other():
 def test_unknown_arguments_exit_with_2(arguments, capsys):
     assert main(arguments) == 2
     out, err = capsys.readouterr()
-    assert (out, err) == ("", "Usage: python -m enclave clinical | discovery | genomics | --describe | --plan\n")
+    assert (out, err) == ("", "Usage: python -I -m enclave clinical | discovery | genomics | --describe | --plan\n")
 
 
 def test_unknown_arguments_of_the_process_exit_with_2_and_are_not_repeated():
