@@ -36,7 +36,7 @@ def facts_of(study: Study) -> Facts:
             "; ".join(_person(study, *voter) for voter in voters),
         ),
         ("Analysis", f"{recipe.analysis} on profile {contract.profile}"),
-        ("Smallest count", f"{preset.k}: fewer subjects, zeros too, are not shown (preset {preset.name})"),
+        ("Smallest count", f"{preset.k}: counts below it, zeros too, are not shown (preset {preset.name})"),
         ("Runs", f"at most {contract.max_runs}, until {contract.expires}"),
         ("Platform", "a simulated one is allowed" if contract.simulation else "hardware only"),
     )
