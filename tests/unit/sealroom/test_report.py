@@ -82,7 +82,7 @@ def test_the_terms_are_said_in_words(html):
     for text in (
         "To test",
         "analyst of the tests, Institute of the north",
-        "10: fewer subjects, zeros too, are not shown (preset sacro)",
+        "10: counts below it, zeros too, are not shown (preset sacro)",
         "at most 1, until",
         "a simulated one is allowed",
         "90, 180, 365, 540, 730",
@@ -251,7 +251,7 @@ def test_hardware_is_not_called_simulated(made):
 def test_the_preset_in_force_is_named():
     study = factories_bundle.with_contract(factories_bundle.make_study(), preset="cms", simulation=True, max_runs=1)
     words = Page(report(factories_bundle.make_bundle(study))).words
-    assert "11: fewer subjects, zeros too, are not shown (preset cms)" in words
+    assert "11: counts below it, zeros too, are not shown (preset cms)" in words
 
 
 def test_counts_without_suppression_say_nothing_of_it():
