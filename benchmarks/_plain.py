@@ -1,7 +1,7 @@
 """The same analysis on plain files: CSV by pandas, .bed bytes as they are, the same functions; no keys, no gate.
 
-``python -I _plain.py SCHEMA RECIPE CSV ... [--bed BED ...]`` prints the outputs as JSON, rounded as the gate rounds.
-Nothing is suppressed here: what the gate leaves out is left out of the comparison.
+``python -I _plain.py SCHEMA RECIPE CSV ... --seed HEX [--bed BED ...]`` prints the outputs as JSON, rounded as the gate
+rounds. Nothing is suppressed here: what the gate leaves out is left out of the comparison. ``HEX`` is the run's seed.
 """
 
 import argparse
@@ -18,7 +18,6 @@ from enclave.analyses.base import Inputs
 from enclave.analyses.results import (
     RawCounts,
     RawHits,
-    RawMeans,
     RawMetrics,
     RawRegression,
     RawResult,
@@ -28,14 +27,13 @@ from enclave.analyses.results import (
 from enclave.disclosure.rounding import decimals, midpoint, p_value, significant, to_base
 from enclave.genotypes import BED_HEAD, BLOCK_BYTES, BLOCK_VARIANTS
 from enclave.ingest import SUBJECT, Cohort, GenotypeBlock
-from enclave.profiles import PROFILES, load_profile
+from enclave.profiles import load_profile
 from protocol.documents.dataset import DatasetSchema, GenotypeSchema
 from protocol.presets import PRESETS
 from sealroom.datasets.schema import load_schema
 from sealroom.recipe_files import load_recipe
 
 BASE = PRESETS["sacro"].base
-SEED = bytes(32)
 
 
 def main() -> int:
@@ -43,6 +41,7 @@ def main() -> int:
     parser.add_argument("schema", type=Path)
     parser.add_argument("recipe", type=Path)
     parser.add_argument("tables", type=Path, nargs="+")
+    parser.add_argument("--seed", type=bytes.fromhex, required=True)
     parser.add_argument("--bed", type=Path, nargs="*", default=[])
     asked = parser.parse_args()
     recipe, table = load_recipe(asked.recipe), load_schema(asked.schema).table
@@ -54,10 +53,9 @@ def main() -> int:
     cohorts = tuple(
         Cohort(slot, slot, schema, frame, bits) for slot, (frame, bits) in zip(recipe.slots, frames, strict=True)
     )
-    profile = next(found for found in map(load_profile, PROFILES) if recipe.analysis in found.analyses)
-    analysis = profile.find_analysis(recipe.analysis)
+    analysis = load_profile(recipe.analysis.partition(".")[0]).find_analysis(recipe.analysis)
     plan = analysis.plan(recipe.parameters, recipe.outputs, dict.fromkeys(recipe.slots, schema))
-    raw = analysis.run(plan, Inputs(cohorts, read_blocks(asked.bed, rows, variants), SEED))
+    raw = analysis.run(plan, Inputs(cohorts, read_blocks(asked.bed, rows, variants), asked.seed))
     print(json.dumps({name: rounded(result) for name, result in raw.items()}))
     return 0
 
@@ -98,7 +96,9 @@ def rounded(raw: RawResult) -> dict:
     """Return a result as the gate rounds it."""
     match raw:
         case RawRegression():
-            event = raw.design.event
+            design = raw.design
+            subjects = to_base(len(design.matrix), BASE)
+            events = None if design.event is None else to_base(int(design.event.sum()), BASE)
             terms = [
                 {
                     "label": label,
@@ -108,8 +108,8 @@ def rounded(raw: RawResult) -> dict:
                 }
                 for label, term in enumerate(raw.terms)
             ]
-            sizes = {"subjects": to_base(len(event), BASE), "events": to_base(int(event.sum()), BASE)}
-            return {"type": "regression", "effect": raw.effect, "penalised": raw.penalised, **sizes, "terms": terms}
+            sizes = {"subjects": subjects, "events": events}
+            return {"type": "regression", "effect": raw.effect, **sizes, "terms": terms}
         case RawTest():
             numbers = {"statistic": significant(raw.statistic, 4), "df": raw.df, "p": p_value(raw.p)}
             return {"type": "test", "label": 0, **numbers}
@@ -125,7 +125,9 @@ def rounded(raw: RawResult) -> dict:
                 {"label": label} | {name: significant(getattr(entry, name), 3) for name in names}
                 for label, entry in enumerate(raw.entries)
             ]
-            return {"type": "metrics", "entries": entries}
+            events = None if raw.events is None else to_base(raw.events.total, BASE)
+            sizes = {"subjects": to_base(raw.subjects.total, BASE), "events": events}
+            return {"type": "metrics", **sizes, "entries": entries}
         case RawHits():
             entries = [
                 {
@@ -135,10 +137,9 @@ def rounded(raw: RawResult) -> dict:
                 }
                 for hit in raw.entries
             ]
-            return {"type": "hits", "entries": entries}
-        case RawMeans():
-            return {"type": "means"}
-    return {"type": "unavailable", "code": raw.code}
+            return {"type": "hits", "label": 0, "subjects": to_base(len(raw.trait), BASE), "entries": entries}
+        case _:
+            raise NotImplementedError(f"How the gate rounds results of type {raw.type} is not written here.")
 
 
 def group(raw: RawSurvival, place: int) -> dict:

@@ -51,19 +51,20 @@ def peak(*command: str, environment: dict[str, str] | None = None) -> int:
 
 def measure_commands(sizes: tuple[int, ...]) -> dict[str, list[int]]:
     """Return the peaks of sealing and uploading simulated tables of these numbers of rows."""
-    from _world import seal, upload, world, write_table
+    from _studies import STUDIES, Size
+    from _world import PARTIES, seal, simulate, upload, world
 
     from sealroom.demo.stage import play_line
 
+    study = STUDIES["clinical"]
     peaks: dict[str, list[int]] = {"sealroom dataset seal": [], "sealroom dataset upload": []}
-    with world() as stage:
+    with world(study) as stage:
         for rows in sizes:
-            table, name = stage.folder / "inputs" / "a" / f"simulated-{rows}.csv", f"sim-{rows}"
-            write_table(table, rows, 0)
-            lines = zip(peaks, (seal("a", table, name), upload("a", name)), strict=True)
+            stem, name = simulate(stage, study, "a", Size(rows * len(PARTIES))), f"sim-{rows}"
+            lines = zip(peaks, (seal(study, "a", stem, name), upload("a", name)), strict=True)
             for command, line in lines:
                 peaks[command].append(peak("/bin/sh", "-c", stage.prelude + line, environment=stage.environment))
-            table.unlink()
+            stem.with_suffix(".csv").unlink()
         there = json.loads(play_line("a dataset list --json", stage))
     found = {(entry["rows"], entry["state"]) for entry in there}
     if found != {(rows, "complete") for rows in sizes}:

@@ -1,12 +1,13 @@
 """A clean-room run beside the same analysis on plain files: CPU-seconds of the two programs, start-up apart.
 
-``python benchmarks/whole_run.py`` prints ratios measured side by side and writes benchmarks/out/whole_run.json.
+``python benchmarks/whole_run.py`` prints ratios measured side by side and writes benchmarks/out/whole_run_STUDY.json
+for each kind of study; ``--study clinical`` measures that one only.
 
 One side is the enclave's process in whole runs, with broker, custodian, platform and host as processes: imports, fresh
 keys, quote, key release, decrypting, the analysis, the gate, the countersignature, sealing to three recipients. The
-other is a program that reads the same CSV files with pandas and computes the same outputs with the same functions and
-the same rounding (``_plain.py``). Tables are simulated, with a fixed seed. What both need for tables of a
-hundred rows is taken as start-up and subtracted.
+other is a program that reads the same CSV and .bed files with pandas and NumPy and computes the same outputs with the
+same functions, the same seed and the same rounding (``_plain.py``). Inputs are simulated, with fixed seeds. What both
+need for a small study is taken as start-up and subtracted.
 """
 
 import argparse
@@ -18,70 +19,127 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from _report import publish, row, versions
-from _world import PARTIES, agree, seal, upload, world, write_table
+from _studies import STUDIES, Size, Study
+from _world import PARTIES, agree, seal, simulate, upload, world
 
+from custodian.keys import CustodianSecrets, read_passphrase
+from enclave.receipt import secret_seed
+from protocol.documents.dataset import PART_SIZE
+from protocol.governance import Study as Agreed
+from protocol.hpke import capsule_info
+from protocol.keyfile import open_secret
 from sealroom import Client
+from sealroom.datasets.package import Package
 from sealroom.demo.stage import Stage, play_line
 
 HERE = Path(__file__).resolve().parent
-ROUNDS = 5
-START_UP = 300
-SIZES = (2_000, 20_000, 200_000)
-"""Subjects of all three partners together; the smallest table stands for start-up."""
+ROUNDS = 3
 GOAL = 1.10
-"""At every size. With 2,000 subjects half a second lies beyond start-up, and the ratio varies by 0.1 to 0.2."""
+LEAST = 0.25
+"""CPU-seconds that the plain program must take beyond start-up; else the ratio would be noise, and is not told."""
 SHOWN = 8
 """Packages whose share of the imports is printed."""
-ENVIRONMENT = {"LANG": "C.UTF-8", "PATH": os.defpath, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""The plain program's: what the host gives an enclave, and the one thread to which an enclave limits itself."""
-PACKAGES = ("numpy", "pandas", "statsmodels", "scipy", "scikit-learn", "cryptography", "httpx")
+ENVIRONMENT = {
+    "LANG": "C.UTF-8",
+    "PATH": os.defpath,
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(PART_SIZE),
+    "MALLOC_TRIM_THRESHOLD_": str(2 * PART_SIZE),
+}
+"""The plain program's: what the host gives an enclave, and the one thread to which an enclave limits itself. Of memory,
+what glibc comes to once a buffer as large as a part was freed: an enclave frees such buffers, and without these the
+plain program would give memory back and ask for it again with every block."""
+PACKAGES = ("cryptography", "httpx")
+SIDES = ("clean room", "plain")
 
 
-def prepare(stage: Stage, size: int) -> tuple[str, list[Path]]:
-    """Seal, upload and agree on three tables of together ``size`` subjects; returns the contract and the CSV files."""
-    tables = []
-    for number, party in enumerate(PARTIES):
-        path = stage.folder / "inputs" / party / f"simulated-{size}.csv"
-        write_table(path, size // len(PARTIES), number)
-        play_line(seal(party, path, f"sim-{size}-{party}"), stage)
-        play_line(upload(party, f"sim-{size}-{party}"), stage)
-        tables.append(path)
-    return agree(stage, [f"sim-{size}-{party}" for party in PARTIES]), tables
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A recipe at one size: its contract, and the inputs of the plain program."""
+
+    recipe: str
+    size: Size
+    contract: str
+    stems: tuple[Path, ...]
 
 
-def run_clean_room(client: Client, contract: str, log: Path) -> tuple[float, dict[str, Any]]:
-    """Run a contract; returns the enclave's CPU-seconds and the outputs, opened by a recipient."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one side took, in CPU-seconds, and its outputs by name."""
+
+    seconds: float
+    outputs: dict[str, Any]
+
+
+def prepare(stage: Stage, study: Study, size: Size) -> Iterable[Case]:
+    """Seal and upload three partners' inputs, and agree on each recipe."""
+    stems = tuple(simulate(stage, study, party, size) for party in PARTIES)
+    names = [f"sim-{size.stem}-{party}" for party in PARTIES]
+    for party, stem, name in zip(PARTIES, stems, names, strict=True):
+        play_line(seal(study, party, stem, name), stage)
+        play_line(upload(party, name), stage)
+    for recipe in study.recipes:
+        yield Case(recipe, size, agree(stage, recipe, names), stems)
+
+
+def run_clean_room(clients: list[Client], case: Case, log: Path) -> tuple[Answer, Agreed]:
+    """Run a contract; returns what the enclave's process took, the outputs, opened by all partners, and the study."""
     before = len(log.read_text().splitlines()) if log.exists() else 0
-    run = client.wait(client.start_run(contract).run, timeout=600).run
+    run = clients[0].wait(clients[0].start_run(case.contract).run, timeout=600).run
     while len(lines := log.read_text().splitlines() if log.exists() else []) == before:
         time.sleep(0.05)  # the enclave leaves a moment after its run has ended
-    outputs = {name: item.value.model_dump(mode="json") for name, item in client.result(run).released.items()}
-    return json.loads(lines[-1])["seconds"], outputs
+    results = [client.result(run) for client in clients]
+    outputs = {name: item.value.model_dump(mode="json") for result in results for name, item in result.released.items()}
+    return Answer(json.loads(lines[-1])["seconds"], outputs), results[0].verified.study
 
 
-def run_plain(stage: Stage, tables: list[Path]) -> tuple[float, dict[str, Any]]:
-    """Run the plain program; returns its CPU-seconds and its outputs."""
+def seed_of(stage: Stage, agreed: Agreed) -> str:
+    """Return the secret seed of a study's runs, in hex: this world's custodian can open the data keys, so we can.
+
+    With another one, models would be trained and tested on other compounds, and no number could be compared.
+    """
+    sealed = (stage.folder / "operator" / "broker" / "custodian" / "custodian.key").read_bytes()
+    passphrase = read_passphrase(stage.folder / "operator" / "custodian-passphrase")
+    secrets = CustodianSecrets.from_bytes(open_secret(sealed, passphrase))
+    keys = {}
+    for manifest in agreed.manifests:
+        document, party = manifest.document, manifest.document.short[-1]
+        info = capsule_info(manifest.name, document.owner, secrets.public.signing)
+        capsule = Package(stage.folder / party / "sealed", document.short).capsule.read_bytes()
+        keys[manifest.name] = secrets.encryption.open(capsule, info=info)
+    return secret_seed(keys, agreed).hex()
+
+
+def run_plain(stage: Stage, study: Study, case: Case, seed: str) -> Answer:
+    """Run the plain program; returns what it took and its outputs."""
     inputs = stage.folder / "inputs"
-    command = [sys.executable, "-I", str(HERE / "_plain.py"), inputs / "schema.toml", inputs / "recipe.toml"]
+    command = [sys.executable, "-I", str(HERE / "_plain.py"), inputs / "schema.toml", inputs / f"{case.recipe}.toml"]
+    command += [stem.with_suffix(".csv") for stem in case.stems]
+    command += ["--seed", seed]
+    command += ["--bed", *(stem.with_suffix(".bed") for stem in case.stems)] if study.genotypes else []
     with tempfile.TemporaryFile() as sink:
-        process = subprocess.Popen([*command, *tables], stdout=sink, stdin=subprocess.DEVNULL, env=ENVIRONMENT)
+        process = subprocess.Popen(command, stdout=sink, stdin=subprocess.DEVNULL, env=ENVIRONMENT)
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise SystemExit(f"The plain program ended with status {process.returncode}.")
         sink.seek(0)
-        return used.ru_utime + used.ru_stime, json.loads(sink.read())
+        return Answer(used.ru_utime + used.ru_stime, json.loads(sink.read()))
 
 
-def import_seconds() -> dict[str, float]:
+def import_seconds(profile: str) -> dict[str, float]:
     """Return the seconds that the enclave's imports take, by package, the dearest first; from ``-X importtime``."""
-    load = "import enclave.session, attestation.attesters.simulated as _; from enclave.profiles import load_profile; "
-    load += "load_profile('clinical').load_libraries()"
-    command = [sys.executable, "-I", "-X", "importtime", "-c", load]
+    load = "import sys, enclave.session, attestation.attesters.simulated; from enclave.profiles import load_profile; "
+    load += "load_profile(sys.argv[1]).load_libraries()"
+    command = [sys.executable, "-I", "-X", "importtime", "-c", load, profile]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=ENVIRONMENT)
     seconds: Counter[str] = Counter()
     for line in done.stderr.splitlines()[1:]:
@@ -90,72 +148,99 @@ def import_seconds() -> dict[str, float]:
     return dict(seconds.most_common(SHOWN))
 
 
-def measure(rounds: int, sizes: tuple[int, ...]) -> dict[tuple[str, int], list[float]]:
-    """Return CPU-seconds of each round by side and size, once both sides gave the same numbers."""
-    found: dict[tuple[str, int], list[float]] = {}
-    with tempfile.TemporaryDirectory() as folder:
+Found = dict[tuple[str, Size, str], list[float]]
+"""CPU-seconds of each round by recipe, size and side."""
+
+
+def measure(study: Study, rounds: int) -> Found:
+    """Return what both sides took, having given the same numbers."""
+    found: Found = {}
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         log = Path(folder) / "enclaves.jsonl"
         enclave = [sys.executable, "-I", "-m", "enclave"]
         command = [sys.executable, "-I", str(HERE / "_measured.py"), str(log), *enclave]
-        with world(f"enclave_command = {json.dumps(command)}\npoll_seconds = 0.1\n") as stage:
-            agreed = {size: prepare(stage, size) for size in (START_UP, *sizes)}
-            passphrase = stage.folder / "inputs" / "a" / "passphrase"
-            with Client(stage.folder / "a", passphrase_file=passphrase, role="analyst") as client:
-                for number in range(rounds):
-                    for size, (contract, tables) in agreed.items():
-                        clean, released = run_clean_room(client, contract, log)
-                        plain, wanted = run_plain(stage, tables)
-                        require_same(released, wanted, size)
-                        found.setdefault(("clean room", size), []).append(clean)
-                        found.setdefault(("plain", size), []).append(plain)
-                        print(
-                            f"round {number + 1}, {size} subjects: {clean:.2f} and {plain:.2f} CPU-s", file=sys.stderr
-                        )
+        config = f"enclave_command = {json.dumps(command)}\npoll_seconds = 0.1\n"
+        stage = stack.enter_context(world(study, config))
+        cases = [case for size in (study.start_up, *study.sizes) for case in prepare(stage, study, size)]
+        clients = [stack.enter_context(open_client(stage, party)) for party in PARTIES]
+        for number in range(rounds):
+            for case in cases:
+                clean, agreed = run_clean_room(clients, case, log)
+                plain = run_plain(stage, study, case, seed_of(stage, agreed))
+                what = f"{case.recipe}, {case.size} {study.unit}"
+                require_same(clean.outputs, plain.outputs, what)
+                for side, answer in zip(SIDES, (clean, plain), strict=True):
+                    found.setdefault((case.recipe, case.size, side), []).append(answer.seconds)
+                print(f"round {number + 1}, {what}: {clean.seconds:.2f} and {plain.seconds:.2f} CPU-s", file=sys.stderr)
     return found
 
 
-def require_same(released: dict[str, Any], wanted: dict[str, Any], size: int) -> None:
-    """Stop unless both sides computed the same numbers. Of a curve the gate may leave points out, but not all."""
+def open_client(stage: Stage, party: str) -> Client:
+    """Return the client of a partner's analyst."""
+    return Client(stage.folder / party, passphrase_file=stage.folder / "inputs" / party / "passphrase", role="analyst")
+
+
+def require_same(released: dict[str, Any], wanted: dict[str, Any], what: str) -> None:
+    """Stop unless both sides computed the same numbers."""
+    if released.keys() != wanted.keys():
+        raise SystemExit(f"{what}: no ratios, for other outputs came than {', '.join(wanted)}.")
     for name, value in wanted.items():
-        found = released.get(name, {})
-        if found.get("type") == value["type"] == "survival":
-            for curve, whole in zip(found["groups"], value["groups"], strict=True):
-                labels = {point["label"] for point in curve["points"]}
-                whole["points"] = [point for point in whole["points"] if point["label"] in labels]
-                if not labels:
-                    raise SystemExit(f"{size} subjects, {name}: no ratios, for a curve was refused.")
-        if found != value:
+        if (found := released[name]) != without_suppressed(value, found):
             raise SystemExit(
-                f"{size} subjects, {name}: no ratios, for the clean room released\n{found}\n"
+                f"{what}, {name}: no ratios, for the clean room released\n{found}\n"
                 f"and the plain program computed\n{value}"
             )
 
 
+def without_suppressed(whole: dict[str, Any], released: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of the plain program's numbers what the gate left out: some hits or points of a curve, but not all."""
+    match released["type"]:
+        case "survival":
+            curves = zip(whole["groups"], released["groups"], strict=True)
+            groups = [ours | {"points": _common(ours["points"], gate["points"], "label")} for ours, gate in curves]
+            return whole | {"groups": groups}
+        case "hits":
+            return whole | {"entries": _common(whole["entries"], released["entries"], "variant")}
+    return whole
+
+
+def _common(ours: list[dict[str, Any]], released: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
+    there = {entry[by] for entry in released}
+    return [entry for entry in ours if entry[by] in there] if there else ours
+
+
+def report(study: Study, found: Found, rounds: int) -> None:
+    """Print the medians and publish the ratios."""
+    middle = {key: statistics.median(values) for key, values in found.items()}
+    print(f"\n{'CPU-seconds, median of ' + str(rounds):<52} {SIDES[0]} {SIDES[1]:>8}")
+    rows = []
+    for recipe in study.recipes:
+        for size in (study.start_up, *study.sizes):
+            clean, plain = (middle[recipe, size, side] for side in SIDES)
+            what = f"{recipe}, {size} {study.unit}"
+            print(f"  {what + (' (start-up)' if size == study.start_up else ''):<50} {clean:10.2f} {plain:8.2f}")
+            if size == study.start_up:
+                rows.append(row(f"{what}: start-up, CPU", clean / plain, "plain files"))
+                continue
+            clean_beyond, plain_beyond = (
+                middle[recipe, size, side] - middle[recipe, study.start_up, side] for side in SIDES
+            )
+            if plain_beyond >= LEAST:
+                rows.append(row(f"{what}: beyond start-up, CPU", clean_beyond / plain_beyond, "plain files", GOAL))
+            rows.append(row(f"{what}: with start-up, CPU", clean / plain, "plain files"))
+    print(
+        f"\nThe enclave's imports, seconds: {', '.join(f'{n} {s:.2f}' for n, s in import_seconds(study.name).items())}."
+    )
+    publish(f"whole_run_{study.name}", rows, versions((*study.packages, *PACKAGES)))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--study", choices=STUDIES, action="append", help="may be repeated [default: all]")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     chosen = parser.parse_args()
-    sizes = tuple(chosen.sizes)
-    found = measure(chosen.rounds, sizes)
-    middle = {key: statistics.median(values) for key, values in found.items()}
-    print(f"\n{'CPU-seconds, median of ' + str(chosen.rounds):<44} clean room    plain")
-    for size in (START_UP, *sizes):
-        what = f"{size} subjects" + (" (start-up)" if size == START_UP else "")
-        print(f"  {what:<42} {middle['clean room', size]:10.2f} {middle['plain', size]:8.2f}")
-    rows = [
-        row(f"start-up, {START_UP} subjects, CPU", middle["clean room", START_UP] / middle["plain", START_UP], "plain")
-    ]
-    for size in sizes:
-        clean, plain = (
-            [value - middle[side, START_UP] for value in found[side, size]] for side in ("clean room", "plain")
-        )
-        beyond = statistics.median(clean) / statistics.median(plain)
-        rows.append(row(f"{size} subjects beyond start-up, CPU", beyond, "plain files", GOAL))
-        whole = middle["clean room", size] / middle["plain", size]
-        rows.append(row(f"{size} subjects with start-up, CPU", whole, "plain files"))
-    print(f"\nThe enclave's imports, seconds: {', '.join(f'{n} {s:.2f}' for n, s in import_seconds().items())}.")
-    publish("whole_run", rows, versions(PACKAGES))
+    for name in chosen.study or STUDIES:
+        report(STUDIES[name], measure(STUDIES[name], chosen.rounds), chosen.rounds)
     return 0
 
 
