@@ -7,7 +7,7 @@ themselves would tell, by their difference, who has this value.
 """
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["map_cohort", "map_schemas"]
+
+_SCALE = 9
+_MOST_STEPS = 2**52
+"""Steps of the sealed numbers that an offset may be long: beyond, floats would take several of them together."""
+_LARGEST = Decimal(10) ** 17
 
 
 def map_schemas(datasets: Mapping[Name, DatasetSchema], mappings: Mappings) -> Mapping[Name, DatasetSchema]:
@@ -127,7 +132,28 @@ def _mapped_number(slot: Name, mapping: ColumnMapping, source: Column) -> dict[s
     }
     if factor == Decimal(1) and offset == Decimal(0):
         return changed
-    return changed | {"kind": "decimal", "scale": 9, "minimum": None, "maximum": None}
+    if abs(offset) > abs(factor) * _MOST_STEPS / 10**source.scale:
+        raise _wrong(slot, mapping, f"the offset is so large that values of {source.name} would become one")
+    return changed | {"kind": "decimal", "scale": _SCALE} | _mapped_bounds(source, factor, offset)
+
+
+def _mapped_bounds(source: Column, factor: Decimal, offset: Decimal) -> dict[str, Any]:
+    """Return the bounds of the mapped numbers, rounded outwards; a factor below zero turns them round."""
+    found = {"minimum": source.minimum, "maximum": source.maximum}
+    if factor < 0:
+        found = {"minimum": source.maximum, "maximum": source.minimum}
+    rounding = {"minimum": ROUND_FLOOR, "maximum": ROUND_CEILING}
+    return {
+        side: None if bound is None else _written(Decimal(bound) * factor + offset, rounding[side])
+        for side, bound in found.items()
+    }
+
+
+def _written(number: Decimal, rounding: str) -> str | None:
+    if abs(number) >= _LARGEST:
+        return None
+    rounded = number.quantize(Decimal((0, (1,), -_SCALE)), rounding)
+    return f"{rounded or abs(rounded):f}"
 
 
 def _mapped_values(values: "pd.Series[Any]", mapping: ColumnMapping, column: Column) -> "pd.Series[Any]":

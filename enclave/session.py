@@ -71,6 +71,7 @@ def run_session(relay: Relay, attester: Attester, profile: Profile) -> bool:
         _pad_time(started)  # what follows takes the same for all outputs: their sizes are fixed by the contract
         relay.deliver(_commit(relay, opened, outputs))
     except HostFaultError as fault:
+        _pad_time(started)  # genotypes are fetched while an analysis runs: how long it took up to here is secret too
         relay.fail(fault.error)
     except Exception:  # noqa: BLE001 - whatever happened may have been shaped by data: the host learns nothing of it
         _pad_time(started)

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic, Literal, TypeVar
 
+from numpy.linalg import LinAlgError
+
 from enclave.analyses.parameters import ParameterSpec, check_parameters
 from enclave.analyses.results import RawResult, Unavailable
 from enclave.ingest import Cohort, GenotypeBlock
@@ -206,7 +208,10 @@ class Analysis(ABC, Generic[Data]):
 
 
 def _unavailable(error: Exception) -> Unavailable:
-    return Unavailable(error.code if isinstance(error, AnalysisError) else "INTERNAL")
+    if isinstance(error, AnalysisError):
+        return Unavailable(error.code)
+    # Data whose numbers an algorithm cannot take is no fault of the program: it gets no class of its own.
+    return Unavailable("NOT_ESTIMABLE" if isinstance(error, (ArithmeticError, LinAlgError)) else "INTERNAL")
 
 
 _LONGEST_LABEL: Literal[1000] = 1000

@@ -43,8 +43,6 @@ _CLASSES: Mapping[str, RefusalClass] = {
     # a fault of the program, not of the data
     "INTERNAL": "INTERNAL",
     "LABELS": "INTERNAL",
-    "NOT_FINITE": "INTERNAL",
-    "MAGNITUDE": "INTERNAL",
     "RECIPIENTS": "INTERNAL",
     "SHAPE": "INTERNAL",
 }

@@ -15,6 +15,7 @@ PROFILE: Final = Profile(
     name="clinical",
     listed=(Feasibility(), Glm(), Prediction(), Survival(), Table1()),
     libraries=(
+        "multiprocessing.dummy",  # what boosting predicts with asks for it, though it starts no thread
         "pandas",
         "scipy.linalg",
         "scipy.optimize",
@@ -24,6 +25,7 @@ PROFILE: Final = Profile(
         "sklearn.linear_model",
         "sklearn.pipeline",
         "sklearn.preprocessing",
+        "statsmodels.base.covtype",
         "statsmodels.discrete.discrete_model",
         "statsmodels.duration.hazard_regression",
         "statsmodels.duration.survfunc",

@@ -65,7 +65,7 @@ def test_a_number_changes_unit_and_some_values_become_missing():
     schema, cohort = mapped(CHOLESTEROL)
     column = schema.table.column("chol")
     assert (column.unit, column.kind, column.scale) == ("mg/dL", "decimal", 9)
-    assert (column.minimum, column.maximum, column.missing_codes) == (None, None, ())
+    assert (column.minimum, column.maximum, column.missing_codes) == ("0.500000000", "1160.600000000", ())
     np.testing.assert_allclose(cohort.frame.chol, [np.nan, 2.5 * 38.67 + 0.5, np.nan, 3.1254 * 38.67 + 0.5], rtol=1e-15)
     assert cohort.schema == schema
 
@@ -75,6 +75,32 @@ def test_a_number_without_a_factor_keeps_kind_and_bounds_and_may_be_missing_from
     column = schema.table.column("years")
     assert (column.kind, column.unit, column.missing_allowed) == ("integer", "a", True)
     np.testing.assert_array_equal(cohort.frame.years, [40, np.nan, 60, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("change", "bounds"),
+    [
+        ({"factor": "38.67", "offset": "0.5"}, ("0.500000000", "1160.600000000")),
+        ({"factor": "-1"}, ("-30.000000000", "0.000000000")),
+        ({"factor": "0.0000000001"}, ("0.000000000", "0.000000003")),
+        ({"factor": "-0.0000000001"}, ("-0.000000003", "0.000000000")),
+        ({"factor": "10000000000000000"}, ("0.000000000", None)),
+        ({"missing": ("0",)}, ("0", "30")),
+    ],
+)
+def test_bounds_are_mapped_too_and_rounded_outwards(change, bounds):
+    schema, _ = mapped(ColumnMapping(column="x", source="chol", **change))
+    column = schema.table.column("x")
+    assert (column.minimum, column.maximum) == bounds
+    schema, _ = mapped(ColumnMapping(column="x", source="age", factor="2"))
+    assert (schema.table.column("x").minimum, schema.table.column("x").maximum) == (None, None)
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(0, 2**52), (4, -450359962737)])
+def test_the_largest_offset_keeps_all_values_apart(scale, offset):
+    source = "age" if scale == 0 else "chol"
+    _, cohort = mapped(ColumnMapping(column="x", source=source, offset=str(offset)))
+    assert cohort.frame["x"].nunique() == ROWS[source].nunique()
 
 
 def test_a_mapped_column_is_gone_under_its_own_name():
@@ -146,6 +172,8 @@ def test_only_the_slots_own_mappings_count():
         ((ColumnMapping(column="x", source="subject"),), "is a subject"),
         ((ColumnMapping(column="x", source="print"),), "is a bits"),
         ((ColumnMapping(column="x", source="age", factor="0.0"),), "factor is zero"),
+        ((ColumnMapping(column="x", source="age", offset=str(2**52 + 1)),), "would become one"),
+        ((ColumnMapping(column="x", source="chol", factor="0.001", offset="-450359963"),), "would become one"),
         ((ColumnMapping(column="x", source="age", levels=SMOKER.levels),), "no levels"),
         ((ColumnMapping(column="x", source="smokes", factor="2"),), "neither unit"),
         ((ColumnMapping(column="x", source="smokes", offset="1"),), "neither unit"),

@@ -1,4 +1,7 @@
+from typing import ClassVar
+
 import lung
+import numpy as np
 import pytest
 
 from enclave.analyses.base import Analysis, Descriptor, Inputs, OutputSpec
@@ -144,7 +147,7 @@ def test_a_group_needs_two_levels():
     [
         (schema(age=None), "COLUMN_UNKNOWN"),
         (schema(age=lung.number("age", "mo")), "UNIT"),
-        (schema(age=lung.number("age", "a", kind="decimal", scale=1)), "COLUMN_KIND"),
+        (schema(age=lung.category("age", ("1", "young"), ("2", "old"))), "COLUMN_KIND"),
         (schema(sex=lung.number("sex")), "COLUMN_KIND"),
         (schema(sex=lung.category("sex", ("2", "female"), ("1", "male"))), "LEVELS_DIFFER"),
         (schema(sex=lung.category("sex", ("1", "female"), ("2", "male"))), "LEVELS_DIFFER"),
@@ -250,6 +253,8 @@ def test_every_analysis_says_what_it_is(analysis):
 class Twice(Analysis[None]):
     """An analysis whose two labels read the same, and which breaks in every way while it runs."""
 
+    error: ClassVar[Exception]
+
     descriptor = Descriptor(
         name="test.twice",
         title="Twice",
@@ -266,10 +271,10 @@ class Twice(Analysis[None]):
 
     def pool(self, plan, inputs):
         if not inputs.cohorts:
-            raise ValueError("patient 17 has value 4711")
+            raise self.error
 
     def estimate(self, output, data):
-        raise ZeroDivisionError("patient 17 has value 4711")
+        raise self.error
 
 
 def test_labels_that_read_the_same_are_refused():
@@ -277,8 +282,18 @@ def test_labels_that_read_the_same_are_refused():
         Twice().plan({}, ("one",), {"a": DatasetSchema(table=lung.SCHEMA)})
 
 
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ValueError("patient 17 has value 4711"), "INTERNAL"),
+        (ZeroDivisionError("patient 17 has value 4711"), "NOT_ESTIMABLE"),
+        (OverflowError("patient 17 has value 4711"), "NOT_ESTIMABLE"),
+        (np.linalg.LinAlgError("Singular matrix"), "NOT_ESTIMABLE"),
+    ],
+)
 @pytest.mark.parametrize("cohorts", [(), lung.cohorts()], ids=["pool", "estimate"])
-def test_what_breaks_says_nothing(cohorts, capfd):
+def test_what_breaks_says_nothing(cohorts, error, code, capfd, monkeypatch):
+    monkeypatch.setattr(Twice, "error", error, raising=False)
     plan = lung.plan(outputs=("cox",))
-    assert Twice().run(plan, Inputs(tuple(cohorts), iter(()), bytes(32))) == {"cox": Unavailable("INTERNAL")}
+    assert Twice().run(plan, Inputs(tuple(cohorts), iter(()), bytes(32))) == {"cox": Unavailable(code)}
     assert capfd.readouterr() == ("", "")
