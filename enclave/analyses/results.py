@@ -37,6 +37,7 @@ __all__ = [
     "RawSurvival",
     "RawTerm",
     "RawTest",
+    "Summands",
     "Support",
     "Unavailable",
 ]
@@ -257,13 +258,32 @@ class RawMeans:
         return tuple(cell.label for cell in self.cells)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Summands:
+    """Sums of squares that a figure is made of, one summand for each subject.
+
+    Parameters
+    ----------
+    squares
+        Float, shape (s, n), none negative: s sums over n subjects.
+    owners
+        Int, shape (n,): index into ``owner_keys``.
+    owner_keys
+        Root keys of the owners.
+    """
+
+    squares: Floats
+    owners: Integers
+    owner_keys: tuple[Key, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class RawMetric:
     """One figure with its 95 % interval, and whom it rests on: ``support``, and ``events`` of them (None: a number).
 
     Figures of one ``part`` are over disjoint subjects that make up the test set: the bins of a calibration curve.
     Figures of one ``step`` are over the same subjects, and the events of each are among those of the next: the
-    points of a ROC curve.
+    points of a ROC curve. A figure about a number has its ``summands``.
     """
 
     label: str
@@ -274,6 +294,7 @@ class RawMetric:
     events: Support | None
     part: str = ""
     step: str = ""
+    summands: Summands | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,9 @@ judged as the cell of a count table that it is, on its own subjects and events, 
 - between two points of a ROC curve, before the first one and beyond the last one there must be as many events as in a
   cell: points in between are left out.
 
+A figure about a number is made of sums of squares (of errors; of deviations). Without each coalition each sum must rest
+on k subjects, by the inverse of the sum of squared shares: one far value among small ones would be the figure itself.
+
 A share that is 0 or 1 in its three decimals says something of each subject (an AUROC of 1: whoever has the event has
 the higher risk), so it is suppressed too.
 
@@ -19,9 +22,12 @@ Figures about one owner's subjects go to that owner alone. They are about its ow
 subtract them are left out, and the counts are judged as they are.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
-from enclave.analyses.results import RawMetric, RawMetrics, Support
+import numpy as np
+
+from enclave.analyses.arrays import Floats
+from enclave.analyses.results import RawMetric, RawMetrics, Summands, Support
 from enclave.disclosure.rounding import significant, to_base
 from enclave.disclosure.support import Coalitions, safe_count, with_few_left_out
 from protocol.documents.outputs import Metric, Metrics
@@ -102,7 +108,9 @@ def _shown(raw: RawMetrics, k: int, against: Coalitions) -> set[int]:
     cells = [
         place
         for place, entry in enumerate(raw.entries)
-        if _is_cell(entry.support, entry.events, k, against) and not _is_edge(entry)
+        if _is_cell(entry.support, entry.events, k, against)
+        and not _is_edge(entry)
+        and _sums_are_many_subjects(entry, k, against)
     ]
     shown = set(cells)
     for part in {entry.part for entry in raw.entries} - {""}:
@@ -135,6 +143,31 @@ def _rest(places: Collection[int], raw: RawMetrics) -> tuple[Support, Support | 
         subjects = subjects.minus(raw.entries[place].support)
         events = events and events.minus(raw.entries[place].events or _NONE)
     return subjects, events
+
+
+def _sums_are_many_subjects(entry: RawMetric, k: int, against: Coalitions) -> bool:
+    """Whether each sum of a figure about a number rests on k subjects, whichever coalition takes its own away.
+
+    That is n / (1 + CV^2) of the summands, k where k are equal. From k = 5 on it follows that nobody has half of a sum
+    and that no two have 67 % of it: one of k has a share of at most sqrt(1 / k), two of at most sqrt(2 / k).
+    """
+    if entry.summands is None:
+        return entry.events is not None
+    return all(_effective_number(sums) >= k for sums in _left(entry.summands, against))
+
+
+def _left(summands: Summands, against: Coalitions) -> Iterator[Floats]:
+    for coalition in against:
+        gone = [place for place, key in enumerate(summands.owner_keys) if key in coalition]
+        yield from summands.squares[:, ~np.isin(summands.owners, gone)]
+
+
+def _effective_number(squares: Floats) -> float:
+    largest = squares.max(initial=0)
+    if not 0 < largest < np.inf:  # nothing, or what is no number
+        return 0
+    shares = squares / largest
+    return float(shares.sum() ** 2 / (shares**2).sum())
 
 
 def _is_edge(entry: RawMetric) -> bool:

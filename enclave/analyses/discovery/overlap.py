@@ -14,7 +14,7 @@ that was made up for it, the count would answer which. A third recipient learns 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 from enclave.analyses.base import Analysis, Descriptor, Inputs, OutputSpec, Plan
@@ -38,8 +38,8 @@ class Libraries:
     """By owner its library: pairs of the digests of scaffold and InChIKey, 16 bytes each."""
 
     slots: tuple[tuple[Name, Key], ...]
-    pairs: Mapping[Key, set[tuple[bytes, bytes]]]
-    secret: bytes
+    pairs: Mapping[Key, set[tuple[bytes, bytes]]] = field(repr=False)
+    secret: bytes = field(repr=False)
 
 
 class Overlap(Analysis[Libraries]):

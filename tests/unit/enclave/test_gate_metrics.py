@@ -2,10 +2,12 @@ import math
 from dataclasses import replace
 
 import lung
+import numpy as np
 import pytest
 
-from enclave.analyses.results import RawMetric, RawMetrics, Support
+from enclave.analyses.results import RawMetric, RawMetrics, Summands, Support
 from enclave.disclosure import release
+from enclave.disclosure.means import is_dominated
 from enclave.disclosure.metrics import release_metrics
 from enclave.disclosure.support import coalitions
 from protocol.documents import ContractOutput, Recipient
@@ -30,6 +32,18 @@ def each(count):
 
 def entry(label="AUROC", value=0.8123, lower=0.7549, upper=0.8697, support=None, events=None, **more):
     return RawMetric(label, value, lower, upper, support or each(100), events or each(50), **more)
+
+
+def sums(*of_owners):
+    """One sum: of a, b, c these squares each."""
+    owners = np.repeat(np.arange(len(of_owners)), [len(squares) for squares in of_owners])
+    return Summands(np.concatenate(of_owners)[np.newaxis].astype(float), owners, ABC)
+
+
+def plain(support, summands=None, **more):
+    """A figure about a number; unless told, all its squares are equal."""
+    summands = summands or sums(*([1.0] * support.counts[key] for key in ABC))
+    return RawMetric("RMSE", 1.2345, 1.1, 1.3, support, None, summands=summands, **more)
 
 
 def raw(*entries, subjects=None, events=None, **more):
@@ -67,12 +81,81 @@ def test_tested_subjects_that_were_left_out_show_where_an_owner_has_k_of_them():
 
 
 def test_of_a_number_there_are_no_events():
-    plain = RawMetric("RMSE", 1.2345, 1.1, 1.3, each(10), None)
-    made = RawMetrics((plain, replace(plain, support=spread(10, 9, 0))), each(10), None)
+    made = RawMetrics((plain(each(10)), plain(spread(10, 9, 0))), each(10), None)
     released = judge(made)
     assert (released.subjects, released.events) == (30, None)
     assert [found.value for found in released.entries] == ["1.23", None]  # of 10 and 9 nine are left without a's
-    assert refused(RawMetrics((plain,), spread(10, 9, 0), None)) == "SUBJECTS"
+    assert refused(RawMetrics((plain(each(10)),), spread(10, 9, 0), None)) == "SUBJECTS"
+
+
+def shown_of(*of_owners, recipients=ABC, owners=ABC, preset=SACRO):
+    """Whether a figure made of these squares leaves."""
+    support = spread(*(len(squares) for squares in of_owners))
+    made = RawMetrics((plain(support, sums(*of_owners)),), support, None)
+    return shown(made, recipients=recipients, owners=owners, preset=preset) == [0]
+
+
+def heavy(share, rest=50):
+    """Squares of which the first is this share of all, and the others are equal."""
+    return [share * rest / (1 - share), *[1.0] * rest]
+
+
+@pytest.mark.parametrize("share", [0.5, 0.67, 0.99, 1 - 1e-9])
+def test_no_compound_of_others_carries_a_figure(share):
+    assert shown_of([1.0] * 50, [1.0] * 50, [1.0] * 50)
+    for place in range(3):  # whoever has it, and whoever pads
+        parts = [[0.01] * 20] * 3
+        parts[place] = heavy(share)
+        assert not shown_of(*parts)
+        parts[place - 1] = [1e6] * 50
+        assert not shown_of(*parts)
+    assert not shown_of(heavy(share), [], [], recipients=(A,))  # nor of its owner's own: a query on the pooled model
+
+
+def equal(count, rest=20):
+    """So many squares of one size, and others of nothing."""
+    return [1.0] * count + [0.0] * rest
+
+
+def test_a_sum_rests_on_k_of_others():
+    assert shown_of(equal(5), equal(5), equal(5))
+    assert not shown_of(equal(5), equal(5), equal(4))  # nine are left without a's or b's
+    assert not shown_of(equal(5), equal(5), [*equal(4), 1.1])
+    assert shown_of(equal(4), equal(4), equal(4), preset=PRESETS["uk-biobank"])
+
+
+def test_two_owners_who_collude_know_each_others_summands():
+    assert shown_of(equal(50), equal(9), equal(9))  # eighteen are left without a's
+    assert shown_of(equal(50), equal(10), equal(10), owners=(*ABC, D))
+    assert not shown_of(equal(50), equal(9), equal(9), owners=(*ABC, D))
+
+
+@pytest.mark.parametrize("bad", [0.0, math.inf, math.nan])
+def test_a_sum_of_nothing_or_of_no_number_rests_on_nobody(bad):
+    assert not shown_of(*[[bad] * 20] * 3)
+
+
+def test_each_sum_of_a_figure_is_judged():
+    """R2 is made of two, a difference of two models of up to three."""
+    one, other = sums(*[[1.0] * 20] * 3), sums(heavy(0.9, 19), *[[1.0] * 20] * 2)
+    for squares in ((one, other), (other, one)):
+        both = replace(one, squares=np.vstack([summands.squares for summands in squares]))
+        made = RawMetrics((plain(each(20), one), plain(each(20), both)), each(20), None)
+        assert shown(made) == [0]
+
+
+def test_a_figure_about_a_number_without_its_summands_does_not_leave():
+    bare = RawMetric("RMSE", 1.2, 1.1, 1.3, each(50), None)
+    assert shown(RawMetrics((bare, plain(each(50))), each(50), None)) == [1]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_from_k_of_5_on_the_rule_for_dominance_follows(seed):
+    assert min(preset.k for preset in PRESETS.values()) >= 5
+    generator = np.random.default_rng(seed)
+    squares = generator.pareto(generator.uniform(0.3, 3), size=60)
+    kept = shown_of([1.0] * 30, squares, [], preset=PRESETS["uk-biobank"], recipients=(A,))
+    assert not (kept and is_dominated(squares))
 
 
 @pytest.mark.parametrize(
@@ -251,7 +334,7 @@ def test_bins_that_overlap_do_not_get_through():
 
 
 def test_bins_of_a_number():
-    cells = tuple(RawMetric(f"bin {n}", 0.5, 0.4, 0.6, each(n), None, part="bins") for n in (2, 8, 40))
+    cells = tuple(plain(each(n), part="bins") for n in (2, 8, 40))
     assert shown(RawMetrics(cells, each(50), None)) == [2]
     assert shown(RawMetrics(cells[1:], each(48), None)) == [0, 1]
     mixed = (replace(cells[0], support=each(4), events=each(2)), *cells[1:])
@@ -274,7 +357,7 @@ def test_a_point_close_to_the_last_one_is_left_out():
 
 
 def test_a_curve_without_events_does_not_leave():
-    assert shown(RawMetrics((RawMetric("p", 0.5, 0.4, 0.6, each(50), None, step="ROC"),), each(50), None)) == []
+    assert shown(RawMetrics((plain(each(50), step="ROC"),), each(50), None)) == []
 
 
 def contract_output(*institutions, labels=("AUROC",)):

@@ -32,11 +32,13 @@ class Accuracy:
     """RMSE and R2 of several predictions of one test set.
 
     ``rmse``, ``r2``: float, shape (1 + ``DRAWS``, predictions): first of the test set, then of each resample, which is
-    the same for all of them.
+    the same for all of them. ``squares``: float, shape (n, 1 + predictions), what they are made of: squared deviations
+    of the activity, and squared errors of each prediction.
     """
 
     rmse: Floats
     r2: Floats
+    squares: Floats
 
     def figures(self, weights: Sequence[float]) -> tuple[Figure, Figure]:
         """Return RMSE and R2 of a combination of predictions: (-1, 1) is the second less the first."""
@@ -95,9 +97,9 @@ def measure_accuracy(
     centred = activity - activity.mean()
     if np.ptp(activity) == 0:
         raise AnalysisError("ACTIVITY_CONSTANT", "All test compounds have the same activity.")
-    squares = [(activity - predicted) ** 2 for predicted in predictions]
+    squares = np.column_stack([centred**2, *((activity - predicted) ** 2 for predicted in predictions)])
     of_compound = np.unique(compounds, return_inverse=True)[1]
-    columns = (np.ones_like(centred), centred, centred**2, *squares)
+    columns = (np.ones_like(centred), centred, *squares.T)
     sums = np.column_stack([np.bincount(of_compound, weights=column) for column in columns])
     key = hmac.digest(seed, b"sealroom qsar bootstrap v1" + purpose.encode(), hashlib.sha256)
     generator, size = np.random.default_rng(int.from_bytes(key)), len(sums)
@@ -106,7 +108,7 @@ def measure_accuracy(
     rows, first, second, errors = totals[:, :1], totals[:, 1:2], totals[:, 2:3], totals[:, 3:]
     spread = second - first**2 / rows
     spread[spread <= _CONSTANT * rows * spread[0] / rows[0]] = np.nan
-    return Accuracy(np.sqrt(errors / rows), 1 - errors / spread)
+    return Accuracy(np.sqrt(errors / rows), 1 - errors / spread, squares)
 
 
 def _figure(values: Floats) -> Figure:

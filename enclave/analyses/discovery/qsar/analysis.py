@@ -1,7 +1,7 @@
 """``discovery.qsar``: models of an activity, trained on one partner's compounds and on all partners'."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from enclave.analyses.discovery.qsar.descriptor import DESCRIPTOR
 from enclave.analyses.discovery.qsar.models import Sample, predict_activity
 from enclave.analyses.discovery.qsar.split import Split, split_by_scaffold
 from enclave.analyses.parameters import names, text
-from enclave.analyses.results import RawMetric, RawMetrics, RawResult
+from enclave.analyses.results import RawMetric, RawMetrics, RawResult, Summands
 from protocol.documents.dataset import Column, DatasetSchema
 from protocol.documents.study import Parameter
 from protocol.errors import AnalysisError
@@ -40,7 +40,7 @@ class QsarData:
     compounds: Compounds
     split: Split
     pooled: Mapping[str, Floats]
-    seed: bytes
+    seed: bytes = field(repr=False)
 
     def sample(self, rows: Bools) -> Sample:
         """Return some compounds as a sample."""
@@ -107,8 +107,19 @@ def _metrics(output: Name, data: QsarData, tested: Bools, accuracy: Mapping[str,
     entries = []
     for label, model, measure, weights in _entries(output, tuple(accuracy)):
         figure = accuracy[model].figures(weights)[_MEASURES.index(measure)]
-        entries.append(RawMetric(label, figure.value, figure.lower, figure.upper, subjects, None))
+        summands = _summands(data.compounds, tested, accuracy[model].squares, measure, weights)
+        entries.append(RawMetric(label, figure.value, figure.lower, figure.upper, subjects, None, summands=summands))
     return RawMetrics(tuple(entries), subjects, None, clusters, trained)
+
+
+def _summands(compounds: Compounds, tested: Bools, squares: Floats, measure: str, weights: Sequence[float]) -> Summands:
+    """Take the sums behind a figure; an owner's measurements of one compound, in several slots, are one summand."""
+    things = compounds.owners[tested] * len(compounds.compounds) + compounds.compounds[tested]
+    _, first, place = np.unique(things, return_index=True, return_inverse=True)
+    columns = [squares[:, 0]] if measure == "R2" else []
+    columns += [errors for errors, weight in zip(squares.T[1:], weights, strict=True) if weight]
+    sums: Floats = np.vstack([np.bincount(place, weights=column) for column in columns]).astype(float)
+    return Summands(sums, compounds.owners[tested][first], compounds.owner_keys)
 
 
 def _entries(output: Name, models: Sequence[str]) -> Iterator[tuple[str, str, str, tuple[float, ...]]]:
