@@ -11,7 +11,8 @@ The rules are judged on the design without the rows of each coalition of owners:
   contrasts could be against two people;
 - a logistic model is the same with events and the rest exchanged, so its rules are too;
 - an outcome that is a number: on either side of each column's mean at least k away from that side's commonest one, and
-  neither there nor among the residuals one subject with half of the sum of squares, or two with two thirds;
+  k or nobody away from its two and its three commonest; there, and of the residuals, the spread rests on k, as for
+  means: else a coefficient tells on which side few far values are, and how many;
 - where the model compares rows within strata only, so do these counts: a stratum in which the column is constant adds
   nothing, and of two sides the smaller one of each stratum counts; strata that tell nothing, having no events (or
   nothing but events, in a logistic model), are left out of all;
@@ -34,7 +35,7 @@ from enclave.disclosure.spread import (
     away_from_mode,
     code_values,
     require_events,
-    require_no_dominance,
+    require_many,
     require_varied,
 )
 from enclave.disclosure.support import Coalitions, with_few_left_out
@@ -170,7 +171,7 @@ def _judge(raw: RawRegression, columns: _Columns, outcome: Integers, coalition: 
     if max(highest) > min(MAX_LEVERAGE, 1 / k) + _ROUNDING:
         raise DisclosureRefused("LEVERAGE", "Too few subjects, or events, have too much influence on the model.")
     if design.outcome is not None:
-        require_no_dominance(_squared_residuals(matrix, design.outcome[rest], strata))
+        require_many([_residuals(matrix, design.outcome[rest], strata)], k)
     if raw.effect == "odds ratio" and overlapping_groups(matrix, had == 1, strata, k) < k:
         raise DisclosureRefused("SEPARATION", "Too few subjects keep the columns from determining the outcome.")
 
@@ -207,11 +208,11 @@ def _require_freedom(subjects: int, parameters: int) -> None:
         raise DisclosureRefused("PARAMETERS", "Too many parameters for the subjects.")
 
 
-def _squared_residuals(matrix: Floats, outcome: Floats, strata: Integers) -> Floats:
+def _residuals(matrix: Floats, outcome: Floats, strata: Integers) -> Floats:
     """Return what the columns leave over of the outcome; zeros where that is rounding."""
     basis, centred = _basis(_centre(matrix, strata)), _centre(outcome[:, None], strata)[:, 0]
-    squares: Floats = (centred - basis @ (basis.T @ centred)) ** 2
-    return squares if squares.sum() > _EXACT * (centred @ centred) else np.zeros_like(squares)
+    residuals: Floats = centred - basis @ (basis.T @ centred)
+    return residuals if residuals @ residuals > _EXACT * (centred @ centred) else np.zeros_like(residuals)
 
 
 def _term(label: int, term: RawTerm) -> Term:
