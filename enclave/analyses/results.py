@@ -19,6 +19,7 @@ from protocol.types import Key
 __all__ = [
     "MIN_ALLELE_FREQUENCY",
     "Design",
+    "Numbers",
     "RawCell",
     "RawCounts",
     "RawCurve",
@@ -37,7 +38,6 @@ __all__ = [
     "RawSurvival",
     "RawTerm",
     "RawTest",
-    "Summands",
     "Support",
     "Unavailable",
 ]
@@ -259,20 +259,20 @@ class RawMeans:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Summands:
-    """Sums of squares that a figure is made of, one summand for each subject.
+class Numbers:
+    """What sums are made of, one number for each subject.
 
     Parameters
     ----------
-    squares
-        Float, shape (s, n), none negative: s sums over n subjects.
+    values
+        Float, shape (s, n): of s sums over n subjects.
     owners
         Int, shape (n,): index into ``owner_keys``.
     owner_keys
         Root keys of the owners.
     """
 
-    squares: Floats
+    values: Floats
     owners: Integers
     owner_keys: tuple[Key, ...]
 
@@ -283,7 +283,7 @@ class RawMetric:
 
     Figures of one ``part`` are over disjoint subjects that make up the test set: the bins of a calibration curve.
     Figures of one ``step`` are over the same subjects, and the events of each are among those of the next: the
-    points of a ROC curve. A figure about a number has its ``summands``.
+    points of a ROC curve. A figure about a number has its ``squares``: of errors, of deviations.
     """
 
     label: str
@@ -294,7 +294,7 @@ class RawMetric:
     events: Support | None
     part: str = ""
     step: str = ""
-    summands: Summands | None = None
+    squares: Numbers | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +303,8 @@ class RawMetrics:
 
     ``clusters``: distinct scaffolds of the test set's compounds, owner by owner; None where subjects are people.
     ``trained``: whom the models were trained on. ``left_out``: subjects of the tested tables that have a missing value;
-    None where the test set is a part of these, drawn by chance.
+    None where the test set is a part of these, drawn by chance. ``outcomes``: where they are numbers, of the test set
+    and of the training set.
     """
 
     entries: tuple[RawMetric, ...]
@@ -312,6 +313,7 @@ class RawMetrics:
     clusters: Support | None = None
     trained: Support | None = None
     left_out: Support | None = None
+    outcomes: tuple[Numbers, Numbers] | None = None
     type: Literal["metrics"] = field(default="metrics", init=False)
 
     @property

@@ -12,8 +12,10 @@ judged as the cell of a count table that it is, on its own subjects and events, 
 - between two points of a ROC curve, before the first one and beyond the last one there must be as many events as in a
   cell: points in between are left out.
 
-A figure about a number is made of sums of squares (of errors; of deviations). Without each coalition each sum must rest
-on k subjects, by the inverse of the sum of squared shares: one far value among small ones would be the figure itself.
+A figure about a number is made of sums of squares: of errors, of deviations. Without each coalition each sum must rest
+on k subjects, by the inverse of the sum of squared shares, else it is suppressed: one far value would be the figure. So
+must the spread of the outcomes, of the test set and of the training set, which no padding moves: a far value shifts a
+linear model, and with it all errors alike.
 
 A share that is 0 or 1 in its three decimals says something of each subject (an AUROC of 1: whoever has the event has
 the higher risk), so it is suppressed too.
@@ -22,12 +24,13 @@ Figures about one owner's subjects go to that owner alone. They are about its ow
 subtract them are left out, and the counts are judged as they are.
 """
 
+import itertools
 from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from enclave.analyses.arrays import Floats
-from enclave.analyses.results import RawMetric, RawMetrics, Summands, Support
+from enclave.analyses.arrays import Bools, Floats
+from enclave.analyses.results import Numbers, RawMetric, RawMetrics, Support
 from enclave.disclosure.rounding import significant, to_base
 from enclave.disclosure.support import Coalitions, safe_count, with_few_left_out
 from protocol.documents.outputs import Metric, Metrics
@@ -53,10 +56,11 @@ def release_metrics(raw: RawMetrics, preset: GatePreset, against: Coalitions, re
     ------
     DisclosureRefused
         ``ONE_OWNER`` where the test set is one owner's and anybody else receives the figures; ``SUBJECTS``,
-        ``OUTCOME``, ``CLUSTERS`` where it is too small; ``TRAINING`` where the training set is; ``NOT_FINITE``,
-        ``MAGNITUDE``.
+        ``OUTCOME``, ``CLUSTERS`` where it is too small; ``TRAINING`` where the training set is; ``SPREAD`` where few
+        outcomes make up the spread of either; ``NOT_FINITE``, ``MAGNITUDE``.
     """
     _require_training_set(raw, preset.k, against)
+    _require_spread(raw, preset.k, against)
     holders = {owner for owner, count in raw.subjects.counts.items() if count}
     if len(holders) == 1:
         if set(recipients) != holders:
@@ -88,6 +92,17 @@ def _require_training_set(raw: RawMetrics, k: int, against: Coalitions) -> None:
         raise DisclosureRefused("TRAINING", "The training set has too few subjects of others.")
 
 
+def _require_spread(raw: RawMetrics, k: int, against: Coalitions) -> None:
+    """Judge the outcomes that each coalition leaves about their own mean: padding moves that of all far away."""
+    if raw.outcomes is None:
+        if raw.events is None:
+            raise DisclosureRefused("SPREAD", "Outcomes that are numbers are not there to be judged.")
+        return
+    for left in itertools.chain.from_iterable(_left(outcomes, against) for outcomes in raw.outcomes):
+        if left.size and _effective_number((left - left.mean()) ** 2) < k:
+            raise DisclosureRefused("SPREAD", "The outcomes of few subjects make up nearly all of their spread.")
+
+
 def _clusters(clusters: Support, against: Coalitions) -> int:
     """Two owners may hold compounds of one cluster, so of several owners only the most that one of them holds count."""
     return min(
@@ -110,7 +125,7 @@ def _shown(raw: RawMetrics, k: int, against: Coalitions) -> set[int]:
         for place, entry in enumerate(raw.entries)
         if _is_cell(entry.support, entry.events, k, against)
         and not _is_edge(entry)
-        and _sums_are_many_subjects(entry, k, against)
+        and _sums_rest_on_many(entry, k, against)
     ]
     shown = set(cells)
     for part in {entry.part for entry in raw.entries} - {""}:
@@ -145,21 +160,21 @@ def _rest(places: Collection[int], raw: RawMetrics) -> tuple[Support, Support | 
     return subjects, events
 
 
-def _sums_are_many_subjects(entry: RawMetric, k: int, against: Coalitions) -> bool:
+def _sums_rest_on_many(entry: RawMetric, k: int, against: Coalitions) -> bool:
     """Whether each sum of a figure about a number rests on k subjects, whichever coalition takes its own away.
 
     That is n / (1 + CV^2) of the summands, k where k are equal. From k = 5 on it follows that nobody has half of a sum
     and that no two have 67 % of it: one of k has a share of at most sqrt(1 / k), two of at most sqrt(2 / k).
     """
-    if entry.summands is None:
+    if entry.squares is None:
         return entry.events is not None
-    return all(_effective_number(sums) >= k for sums in _left(entry.summands, against))
+    return all(_effective_number(squares) >= k for squares in _left(entry.squares, against))
 
 
-def _left(summands: Summands, against: Coalitions) -> Iterator[Floats]:
+def _left(numbers: Numbers, against: Coalitions) -> Iterator[Floats]:
     for coalition in against:
-        gone = [place for place, key in enumerate(summands.owner_keys) if key in coalition]
-        yield from summands.squares[:, ~np.isin(summands.owners, gone)]
+        gone = [place for place, key in enumerate(numbers.owner_keys) if key in coalition]
+        yield from numbers.values[:, ~np.isin(numbers.owners, gone)]
 
 
 def _effective_number(squares: Floats) -> float:

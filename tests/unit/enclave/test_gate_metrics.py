@@ -5,7 +5,7 @@ import lung
 import numpy as np
 import pytest
 
-from enclave.analyses.results import RawMetric, RawMetrics, Summands, Support
+from enclave.analyses.results import Numbers, RawMetric, RawMetrics, Support
 from enclave.disclosure import release
 from enclave.disclosure.means import is_dominated
 from enclave.disclosure.metrics import release_metrics
@@ -37,13 +37,23 @@ def entry(label="AUROC", value=0.8123, lower=0.7549, upper=0.8697, support=None,
 def sums(*of_owners):
     """One sum: of a, b, c these squares each."""
     owners = np.repeat(np.arange(len(of_owners)), [len(squares) for squares in of_owners])
-    return Summands(np.concatenate(of_owners)[np.newaxis].astype(float), owners, ABC)
+    return Numbers(np.concatenate(of_owners)[np.newaxis].astype(float), owners, ABC)
 
 
-def plain(support, summands=None, **more):
+def plain(support, squares=None, **more):
     """A figure about a number; unless told, all its squares are equal."""
-    summands = summands or sums(*([1.0] * support.counts[key] for key in ABC))
-    return RawMetric("RMSE", 1.2345, 1.1, 1.3, support, None, summands=summands, **more)
+    squares = squares or sums(*([1.0] * support.counts[key] for key in ABC))
+    return RawMetric("RMSE", 1.2345, 1.1, 1.3, support, None, squares=squares, **more)
+
+
+def outcomes(count=100):
+    """As many spread-out outcomes of each owner."""
+    return sums(*[np.linspace(-1, 1, count)] * 3)
+
+
+def numeric(*entries, subjects, tested=None, trained=None):
+    """Figures about a number."""
+    return RawMetrics(entries, subjects, None, outcomes=(tested or outcomes(), trained or outcomes()))
 
 
 def raw(*entries, subjects=None, events=None, **more):
@@ -81,17 +91,17 @@ def test_tested_subjects_that_were_left_out_show_where_an_owner_has_k_of_them():
 
 
 def test_of_a_number_there_are_no_events():
-    made = RawMetrics((plain(each(10)), plain(spread(10, 9, 0))), each(10), None)
+    made = numeric(plain(each(10)), plain(spread(10, 9, 0)), subjects=each(10))
     released = judge(made)
     assert (released.subjects, released.events) == (30, None)
     assert [found.value for found in released.entries] == ["1.23", None]  # of 10 and 9 nine are left without a's
-    assert refused(RawMetrics((plain(each(10)),), spread(10, 9, 0), None)) == "SUBJECTS"
+    assert refused(numeric(plain(each(10)), subjects=spread(10, 9, 0))) == "SUBJECTS"
 
 
 def shown_of(*of_owners, recipients=ABC, owners=ABC, preset=SACRO):
     """Whether a figure made of these squares leaves."""
     support = spread(*(len(squares) for squares in of_owners))
-    made = RawMetrics((plain(support, sums(*of_owners)),), support, None)
+    made = numeric(plain(support, sums(*of_owners)), subjects=support)
     return shown(made, recipients=recipients, owners=owners, preset=preset) == [0]
 
 
@@ -124,7 +134,7 @@ def test_a_sum_rests_on_k_of_others():
     assert shown_of(equal(4), equal(4), equal(4), preset=PRESETS["uk-biobank"])
 
 
-def test_two_owners_who_collude_know_each_others_summands():
+def test_two_owners_who_collude_know_each_others_squares():
     assert shown_of(equal(50), equal(9), equal(9))  # eighteen are left without a's
     assert shown_of(equal(50), equal(10), equal(10), owners=(*ABC, D))
     assert not shown_of(equal(50), equal(9), equal(9), owners=(*ABC, D))
@@ -138,15 +148,44 @@ def test_a_sum_of_nothing_or_of_no_number_rests_on_nobody(bad):
 def test_each_sum_of_a_figure_is_judged():
     """R2 is made of two, a difference of two models of up to three."""
     one, other = sums(*[[1.0] * 20] * 3), sums(heavy(0.9, 19), *[[1.0] * 20] * 2)
-    for squares in ((one, other), (other, one)):
-        both = replace(one, squares=np.vstack([summands.squares for summands in squares]))
-        made = RawMetrics((plain(each(20), one), plain(each(20), both)), each(20), None)
+    for pair in ((one, other), (other, one)):
+        both = replace(one, values=np.vstack([of_one.values for of_one in pair]))
+        made = numeric(plain(each(20), one), plain(each(20), both), subjects=each(20))
         assert shown(made) == [0]
 
 
-def test_a_figure_about_a_number_without_its_summands_does_not_leave():
+def test_a_figure_about_a_number_without_its_squares_does_not_leave():
     bare = RawMetric("RMSE", 1.2, 1.1, 1.3, each(50), None)
-    assert shown(RawMetrics((bare, plain(each(50))), each(50), None)) == [1]
+    assert shown(numeric(bare, plain(each(50)), subjects=each(50))) == [1]
+
+
+@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize("which", ["tested", "trained"])
+def test_outcomes_of_few_are_not_all_of_their_spread(which, place):
+    """Who pads with outcomes far off moves the mean of all, not that of the others."""
+    good = numeric(plain(each(50)), subjects=each(50))
+    assert shown(good) == [0]
+    parts = [[*np.linspace(-1, 1, 50)] for _ in range(3)]
+    parts[place] = [*parts[place], 30.0]
+    assert refused(numeric(plain(each(50)), subjects=each(50), **{which: sums(*parts)})) == "SPREAD"
+    parts[place - 1] = [1e3] * 50
+    assert refused(numeric(plain(each(50)), subjects=each(50), **{which: sums(*parts)})) == "SPREAD"
+
+
+def test_that_others_have_one_outcome_is_not_told():
+    same = sums(np.linspace(-1, 1, 50), [2.0] * 50, [2.0] * 50)
+    assert refused(numeric(plain(each(50)), subjects=each(50), trained=same)) == "SPREAD"
+
+
+def test_outcomes_of_an_owners_own_figure():
+    """b's figure rests on a model of all: without what b knows, the outcomes of others must rest on many."""
+    support = spread(0, 50, 0)
+    own = sums([], np.linspace(-1, 1, 50), [])
+    good = numeric(plain(support), subjects=support, tested=own)
+    assert shown(good, recipients=(B,)) == [0]
+    far = sums([*np.linspace(-1, 1, 50), 30.0], np.linspace(-1, 1, 50), [])
+    assert refused(replace(good, outcomes=(own, far)), recipients=(B,)) == "SPREAD"
+    assert refused(replace(good, outcomes=None), recipients=(B,)) == "SPREAD"
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -335,10 +374,10 @@ def test_bins_that_overlap_do_not_get_through():
 
 def test_bins_of_a_number():
     cells = tuple(plain(each(n), part="bins") for n in (2, 8, 40))
-    assert shown(RawMetrics(cells, each(50), None)) == [2]
-    assert shown(RawMetrics(cells[1:], each(48), None)) == [0, 1]
+    assert shown(numeric(*cells, subjects=each(50))) == [2]
+    assert shown(numeric(*cells[1:], subjects=each(48))) == [0, 1]
     mixed = (replace(cells[0], support=each(4), events=each(2)), *cells[1:])
-    assert shown(RawMetrics(mixed, each(52), None)) == [2]
+    assert shown(numeric(*mixed, subjects=each(52))) == [2]
 
 
 def points(*events, step="ROC"):
@@ -357,7 +396,7 @@ def test_a_point_close_to_the_last_one_is_left_out():
 
 
 def test_a_curve_without_events_does_not_leave():
-    assert shown(RawMetrics((plain(each(50), step="ROC"),), each(50), None)) == []
+    assert shown(numeric(plain(each(50), step="ROC"), subjects=each(50))) == []
 
 
 def contract_output(*institutions, labels=("AUROC",)):

@@ -44,6 +44,12 @@ class Accuracy:
         """Return RMSE and R2 of a combination of predictions: (-1, 1) is the second less the first."""
         return _figure(self.rmse @ np.asarray(weights)), _figure(self.r2 @ np.asarray(weights))
 
+    def behind(self, measure: str, weights: Sequence[float]) -> list[Floats]:
+        """Return the squares that a figure is made of: errors of each prediction in it; of R2 also deviations."""
+        deviations, *errors = self.squares.T
+        found = [of_one for of_one, weight in zip(errors, weights, strict=True) if weight]
+        return [deviations, *found] if measure == "R2" else found
+
 
 def measure_accuracy(
     activity: Floats, predictions: Sequence[Floats], compounds: Integers, seed: bytes, purpose: str

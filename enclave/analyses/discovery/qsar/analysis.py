@@ -14,7 +14,7 @@ from enclave.analyses.discovery.qsar.descriptor import DESCRIPTOR
 from enclave.analyses.discovery.qsar.models import Sample, predict_activity
 from enclave.analyses.discovery.qsar.split import Split, split_by_scaffold
 from enclave.analyses.parameters import names, text
-from enclave.analyses.results import RawMetric, RawMetrics, RawResult, Summands
+from enclave.analyses.results import Numbers, RawMetric, RawMetrics, RawResult
 from protocol.documents.dataset import Column, DatasetSchema
 from protocol.documents.study import Parameter
 from protocol.errors import AnalysisError
@@ -107,19 +107,26 @@ def _metrics(output: Name, data: QsarData, tested: Bools, accuracy: Mapping[str,
     entries = []
     for label, model, measure, weights in _entries(output, tuple(accuracy)):
         figure = accuracy[model].figures(weights)[_MEASURES.index(measure)]
-        summands = _summands(data.compounds, tested, accuracy[model].squares, measure, weights)
-        entries.append(RawMetric(label, figure.value, figure.lower, figure.upper, subjects, None, summands=summands))
-    return RawMetrics(tuple(entries), subjects, None, clusters, trained)
+        squares = _per_compound(data.compounds, tested, accuracy[model].behind(measure, weights))
+        entries.append(RawMetric(label, figure.value, figure.lower, figure.upper, subjects, None, squares=squares))
+    outcomes = (_activities(data.compounds, tested), _activities(data.compounds, data.split.train))
+    return RawMetrics(tuple(entries), subjects, None, clusters, trained, outcomes=outcomes)
 
 
-def _summands(compounds: Compounds, tested: Bools, squares: Floats, measure: str, weights: Sequence[float]) -> Summands:
-    """Take the sums behind a figure; an owner's measurements of one compound, in several slots, are one summand."""
-    things = compounds.owners[tested] * len(compounds.compounds) + compounds.compounds[tested]
-    _, first, place = np.unique(things, return_index=True, return_inverse=True)
-    columns = [squares[:, 0]] if measure == "R2" else []
-    columns += [errors for errors, weight in zip(squares.T[1:], weights, strict=True) if weight]
-    sums: Floats = np.vstack([np.bincount(place, weights=column) for column in columns]).astype(float)
-    return Summands(sums, compounds.owners[tested][first], compounds.owner_keys)
+def _activities(compounds: Compounds, rows: Bools) -> Numbers:
+    activity, ones = compounds.activity[rows], np.ones(np.count_nonzero(rows))
+    found = _per_compound(compounds, rows, [activity, ones])
+    return Numbers(found.values[:1] / found.values[1:], found.owners, found.owner_keys)
+
+
+def _per_compound(compounds: Compounds, rows: Bools, columns: Sequence[Floats]) -> Numbers:
+    """Add up what an owner measured of one compound, in several slots."""
+    owners = compounds.owners[rows]
+    _, first, place = np.unique(
+        np.column_stack([owners, compounds.compounds[rows]]), axis=0, return_index=True, return_inverse=True
+    )
+    sums = [np.bincount(place.ravel(), weights=column) for column in columns]
+    return Numbers(np.array(sums, dtype=float), owners[first], compounds.owner_keys)
 
 
 def _entries(output: Name, models: Sequence[str]) -> Iterator[tuple[str, str, str, tuple[float, ...]]]:
