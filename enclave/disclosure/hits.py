@@ -6,11 +6,13 @@ Everything is judged on the rows that are left without each coalition of owners:
   intercepts, covariates and trait together at most 1/k (and 0.5). An effect is also the regression of a genotype on the
   trait: a trait that is one subject's indicator, or has one far value, would give that subject's genotypes away, and a
   covariate that singles out few subjects takes them out of the model;
-- each variant: the rarer allele's frequency at least 0.05, at least k carriers of either allele, and leverage in the
+- each variant, on those of the rows that have a call, which alone are in its fit: all of this once more, with a basis
+  of their own; the rarer allele's frequency at least 0.05, at least k carriers of either allele, and leverage in the
   model with it at most 1/k, so that no effect rests on the trait of few;
-- the list: at most 0.13 n variants, and as many of the strongest as keep the power of the membership attacks
-  (``membership``) below 0.10 at 5 % false positives, and below one half for every single subject. The weakest are
-  dropped; where none is left the output is refused.
+- the list: at most 0.13 n variants (where calls are missing, one that n' subjects have counts as n / n' of them), and
+  as many of the strongest as keep the power of the membership attacks (``membership``) below 0.10 at 5 % false
+  positives, and below one half for every single subject. The weakest are dropped; where none is left the output is
+  refused.
 
 A variant that any coalition rules out is ruled out, and the worst coalition decides how many remain, so a larger k or
 more coalitions never release more. Variants come in the catalogue's order. How many subjects the scan is over is told
@@ -22,16 +24,16 @@ what contracts release together is not judged yet.
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from enclave.analyses.arrays import Bools, Floats
+from enclave.analyses.arrays import Floats
 from enclave.analyses.projection import orthonormal_basis, take_out
 from enclave.analyses.results import MIN_ALLELE_FREQUENCY, RawHit, RawHits
-from enclave.disclosure.membership import attack, residual_dosage
+from enclave.disclosure.membership import attack, basis_of_rows
 from enclave.disclosure.regression import MAX_LEVERAGE, MIN_RESIDUAL_DF, SUBJECTS_PER_PARAMETER
 from enclave.disclosure.rounding import significant, to_base
 from enclave.disclosure.support import Coalitions, with_few_left_out
@@ -70,7 +72,7 @@ def release_hits(raw: RawHits, preset: GatePreset, against: Coalitions) -> Hits:
     finite = [place for place, entry in enumerate(raw.entries) if _is_estimate(entry)]
     order = sorted(finite, key=lambda place: (raw.entries[place].p, raw.entries[place].variant))
     fit = [place for place in order if all(view.allows(place, preset.k) for view in views)]
-    fit = fit[: min(int(HITS_PER_SUBJECT * len(view.trait)) for view in views)]
+    fit = fit[: min(view.count_within_bound(fit) for view in views)]
     significant = np.array([raw.entries[place].p * raw.scanned < SIGNIFICANT for place in fit], dtype=bool)
     powers = [attack(view.dosages[:, fit], view.trait, view.basis, significant, DIGITS) for view in views]
     bounded = [(power.share < MAX_POWER) & (power.single < MAX_SINGLE_POWER) for power in powers]
@@ -96,10 +98,7 @@ def refuse_second_list(outputs: Mapping[Name, Output]) -> Mapping[Name, Output]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _View:
-    """The rows that one coalition cannot subtract.
-
-    ``basis``: float, shape (n, q), orthonormal, of intercepts and covariates. ``trait``: residual on it.
-    """
+    """The rows that one coalition cannot subtract; ``basis``: float, shape (n, q), of intercepts and covariates."""
 
     dosages: NDArray[np.uint8]
     trait: Floats
@@ -107,44 +106,58 @@ class _View:
 
     def allows(self, place: int, k: int) -> bool:
         """Whether these rows alone would let a variant leave."""
-        column = self.dosages[:, place]
-        called = column != _MISSING
-        copies = column[called]
+        called = self.dosages[:, place] != _MISSING
+        copies = self.dosages[called, place]
         if min(np.count_nonzero(copies > 0), np.count_nonzero(copies < 2)) < k:  # noqa: PLR2004 - copies of an allele
             return False
         frequency = copies.mean() / 2
         if min(frequency, 1 - frequency) < MIN_ALLELE_FREQUENCY:
             return False
-        residual = residual_dosage(column.astype(np.float64), called, self.basis)
-        return _is_spread(residual, column[called].var() * len(copies), self.basis, called, k)
+        basis = basis_of_rows(self.basis, called)
+        if not called.all() and _fault(self.trait[called], basis, k):
+            return False
+        return _is_spread(copies.astype(np.float64), basis, k)
+
+    def count_within_bound(self, places: Sequence[int]) -> int:
+        """Return how many of some variants, the first ones, the bound on their number leaves."""
+        called = np.count_nonzero(self.dosages[:, places] != _MISSING, axis=0)
+        return int(np.count_nonzero(np.cumsum(1 / called) <= HITS_PER_SUBJECT + _ROUNDING))
 
 
 def _view(raw: RawHits, coalition: frozenset[Key], k: int) -> _View:
     gone = [index for index, key in enumerate(raw.owner_keys) if key in coalition]
     rest = ~np.isin(raw.owners, gone)
-    trait, subjects = raw.trait[rest], int(np.count_nonzero(rest))
-    if subjects < k:
+    if np.count_nonzero(rest) < k:
         raise DisclosureRefused("SUBJECTS", "Too few subjects.")
-    basis = orthonormal_basis(raw.covariates[rest], None if raw.strata is None else raw.strata[rest])
-    parameters = basis.shape[1] + 1
+    trait, strata = raw.trait[rest], None if raw.strata is None else raw.strata[rest]
+    view = _View(raw.dosages[rest], trait, orthonormal_basis(raw.covariates[rest], strata))
+    fault = _fault(trait, view.basis, k)
+    if fault is not None:
+        raise DisclosureRefused(*fault)
+    return view
+
+
+def _fault(trait: Floats, basis: Floats, k: int) -> tuple[str, str] | None:
+    """Return the rule that a model without its variant breaks on some rows, or None."""
+    subjects, parameters = len(trait), basis.shape[1] + 1
     if subjects - parameters < MIN_RESIDUAL_DF:
-        raise DisclosureRefused("RESIDUAL_DF", "Too few residual degrees of freedom.")
+        return "RESIDUAL_DF", "Too few residual degrees of freedom."
     if parameters * SUBJECTS_PER_PARAMETER > subjects:
-        raise DisclosureRefused("PARAMETERS", "Too many parameters for the subjects.")
-    deviation = trait - trait.mean()
+        return "PARAMETERS", "Too many parameters for the subjects."
+    if not _is_spread(trait, basis, k):
+        return "LEVERAGE", "Too few subjects have too much influence on the scan."
+    return None
+
+
+def _is_spread(column: Floats, basis: Floats, k: int) -> bool:
+    """Whether a column varies given intercepts and covariates, and no row has too much leverage with it."""
+    deviation = column - column.mean()
     residual = take_out(deviation, basis)
-    if not _is_spread(residual, deviation @ deviation, basis, np.ones(subjects, dtype=bool), k):
-        raise DisclosureRefused("LEVERAGE", "Too few subjects have too much influence on the scan.")
-    return _View(raw.dosages[rest], residual, basis)
-
-
-def _is_spread(residual: Floats, total: float, basis: Floats, called: Bools, k: int) -> bool:
-    """Whether a column, given what intercepts and covariates leave of it, varies and no row has too much leverage."""
     spread = residual @ residual
-    if spread <= _CONSTANT * total:
+    if spread <= _CONSTANT * (deviation @ deviation):
         return False
     leverage = np.einsum("ij,ij->i", basis, basis) + residual**2 / spread
-    return bool(leverage[called].max() <= min(MAX_LEVERAGE, 1 / k) + _ROUNDING)
+    return bool(leverage.max() <= min(MAX_LEVERAGE, 1 / k) + _ROUNDING)
 
 
 def _is_estimate(entry: RawHit) -> bool:

@@ -5,14 +5,16 @@ share away from both. So each cell is judged on the values themselves, without t
 
 - at least k subjects. How many there are in all groups is public, so one small group hides every cell of its variable
   (``RawMean.part``): else it would be what the others leave over;
-- at least k away from the commonest value, so a deviation of 0 does not leave. Of up to three values, at least k at
-  each: the counts at so few values follow from number, mean and deviation (of two values, from the mean alone);
+- at least k away from the commonest value, so a deviation of 0 does not leave; away from the two and from the three
+  commonest, k or nobody. So of up to four values at least k at each: number, mean and deviation are three equations,
+  which tell the counts at three values, and nearly those at more where few have the rest;
 - no subject has more than half of the sum of absolute values, no two have more than 67 % of it: (1,50) and (2,67)
   dominance. The p % rule with p = 15 follows: all but the two largest have a third of the sum, so at least a third of
   the largest, which is more than 15 % of it;
-- the sum of squared deviations rests on at least k subjects: n / kurtosis, the inverse of the sum of squared shares.
-  Dominance can be undone by an offset in a recipe's mapping, this cannot. It also finds fewer than k large values among
-  many small ones, which dominance lets through.
+- the sum of squared deviations rests on at least k subjects (``concentration``): n / kurtosis, the inverse of the sum
+  of squared shares, is k, and without whichever j < k of them 1 / (j + 1) of it is left. Dominance can be undone by an
+  offset in a recipe's mapping, this cannot. It also finds fewer than k large values among small ones, which dominance
+  lets through; from k = 5 on a spread that rests on k is never dominated, which the unit tests search for.
 
 A cell that fails is suppressed. Else mean and deviation leave with 3 significant digits, the mean with no digit beyond
 the last one of the deviation: an offset could bring it close to zero, where 3 digits are as exact as one likes.
@@ -28,6 +30,7 @@ import numpy as np
 
 from enclave.analyses.arrays import Floats, Integers
 from enclave.analyses.results import RawMean, RawMeans, Support
+from enclave.disclosure.concentration import beside_commonest, has_few_rare, rests_on_many
 from enclave.disclosure.rounding import decimals, significant, to_base
 from enclave.disclosure.support import Coalitions, safe_count
 from protocol.documents.outputs import Mean, Means
@@ -35,12 +38,11 @@ from protocol.errors import DisclosureRefused
 from protocol.presets import GatePreset
 from protocol.types import Key
 
-__all__ = ["DIGITS", "LARGEST_SHARE", "LARGEST_TWO", "effective_number", "is_dominated", "release_means"]
+__all__ = ["DIGITS", "LARGEST_SHARE", "LARGEST_TWO", "is_dominated", "release_means"]
 
 DIGITS = 3
 LARGEST_SHARE = 0.50
 LARGEST_TWO = 0.67
-_COUNTED_VALUES = 3
 _MOST_DECIMALS = 18
 
 
@@ -89,22 +91,6 @@ def is_dominated(values: Floats) -> bool:
     return bool(first > LARGEST_SHARE * total or first + second > LARGEST_TWO * total)
 
 
-def effective_number(values: Floats) -> float:
-    """Return on how many subjects the sum of squared deviations rests: n / kurtosis, k where k share it equally.
-
-    >>> round(effective_number(np.array([0.0] * 990 + [1.0] * 5 + [-1.0] * 5)), 6)
-    10.0
-
-    Parameters
-    ----------
-    values
-        Float, shape (n,), not all the same.
-    """
-    deviations = values - values.mean()
-    squares = (deviations / np.abs(deviations).max()) ** 2
-    return float(squares.sum() ** 2 / (squares**2).sum())
-
-
 def _support(owners: Integers, keys: Sequence[Key]) -> Support:
     counts = np.bincount(owners, minlength=len(keys))
     return Support({key: int(count) for key, count in zip(keys, counts, strict=True)})
@@ -120,10 +106,10 @@ def _is_safe(cell: RawMean, keys: Sequence[Key], k: int, against: Coalitions) ->
 
 def _rests_on_many(values: Floats, k: int) -> bool:
     _, counts = np.unique(values, return_counts=True)
-    away = len(values) - counts.max()
-    if away < k or (len(counts) <= _COUNTED_VALUES and counts.min() < k):
+    away = beside_commonest(counts)
+    if away[0] < k or has_few_rare(away, k):
         return False
-    return not is_dominated(values) and effective_number(values) >= k
+    return not is_dominated(values) and rests_on_many([values], k)
 
 
 def _subjects(cell: RawMean, keys: Sequence[Key], preset: GatePreset, against: Coalitions) -> int | None:

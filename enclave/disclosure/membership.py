@@ -23,9 +23,12 @@ who move the effects more than others: so the subject whom the effects tell best
 one target, Phi(d - 1.645), where d squared sums over variants the square of how far he moves the effect, in standard
 errors, times that of how far it is from the truth.
 
-Approximations: missing calls count as the mean; a trait goes with the genotypes of others as if they were not in the
-study's list. The attacker does not use the correlation of variants, which is why the gate also holds the bound on their
-number that follows from power = Phi(sqrt(m / n) - 1.645).
+A variant's effect and frequency are of the subjects whose call is not missing, as in the scan: a call that is missing
+tells nothing of its subject, and the fewer there are left the more of them.
+
+Approximation: a trait goes with the genotypes of others as if they were not in the study's list. The attacker does not
+use the correlation of variants, which is why the gate also holds the bound on their number that follows from
+power = Phi(sqrt(m / n) - 1.645).
 
 References
 ----------
@@ -40,9 +43,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enclave.analyses.arrays import Bools, Floats, Integers
-from enclave.analyses.projection import take_out
+from enclave.analyses.projection import REDUNDANT, take_out
 
-__all__ = ["FALSE_POSITIVES", "Power", "attack", "residual_dosage"]
+__all__ = ["FALSE_POSITIVES", "Power", "attack", "basis_of_rows"]
 
 FALSE_POSITIVES = 0.05
 _TRIALS = 20_000
@@ -70,9 +73,10 @@ def attack(dosages: NDArray[np.uint8], trait: Floats, basis: Floats, significant
     dosages
         uint8, shape (n, m): copies of the first allele, 255 where missing; each variant with both alleles.
     trait
-        Float, shape (n,): residual on ``basis``.
+        Float, shape (n,).
     basis
-        Float, shape (n, q): orthonormal basis of intercepts and covariates.
+        Float, shape (n, q): orthonormal basis of intercepts and covariates. What these explain of the trait is taken
+        out of it for each variant, over the subjects with a call.
     significant
         Bool, shape (m,): effects that are not taken to be none.
     digits
@@ -86,27 +90,54 @@ def attack(dosages: NDArray[np.uint8], trait: Floats, basis: Floats, significant
     generator = np.random.default_rng(int.from_bytes(digest))
     noise = generator.standard_normal((draws, subjects))
     others = generator.permuted(np.tile(np.arange(subjects), (draws, 1)), axis=1)
-    leverage = np.einsum("ij,ij->i", basis, basis)
     scores = np.zeros((2, 2, draws, subjects))  # attack; out, in
     distance = np.zeros(subjects)
     share, furthest = np.empty(variants), np.empty(variants)
     for place, column in enumerate(dosages.T):
-        dosage, called = column.astype(np.float64), column != _MISSING
-        residual = residual_dosage(dosage, called, basis)
-        noises = noise if significant[place] else None
-        found, further = _effect_scores(residual, trait, leverage, others, noises, digits)
-        scores[0] += found
-        scores[1] += _frequency_scores(dosage, called, noise)
-        distance += further
+        called = column != _MISSING
+        rows, copies = basis_of_rows(basis, called), column[called].astype(np.float64)
+        residual, left = take_out(copies - copies.mean(), rows), take_out(trait[called] - trait[called].mean(), rows)
+        # Each draw is a permutation of all subjects: without those who have no call, it is one of the rest.
+        strangers = (np.cumsum(called) - 1)[others[called[others]]].reshape(draws, len(copies))
+        noises = noise[:, called]
+        found, further = _effect_scores(
+            residual, left, _leverage(rows), strangers, noises if significant[place] else None, digits
+        )
+        scores[0][..., called] += found
+        scores[1][..., called] += _frequency_scores(copies, noises)
+        distance[called] += further
         share[place] = max(_share_found(*both) for both in scores)
         furthest[place] = distance.max()
     return Power(share, ndtr(np.sqrt(furthest) + ndtri(FALSE_POSITIVES)))
 
 
-def residual_dosage(dosage: Floats, called: Bools, basis: Floats) -> Floats:
-    """Take intercepts and covariates out of a variant's dosages; missing calls stand at the mean, and end as 0."""
-    centred = np.where(called, dosage - dosage[called].mean(), 0.0)
-    return np.where(called, take_out(centred, basis), 0.0)
+def basis_of_rows(basis: Floats, rows: Bools) -> Floats:
+    """Return an orthonormal basis of what some rows have of a basis' columns, as the scan takes it.
+
+    Parameters
+    ----------
+    basis
+        Float, shape (n, q), orthonormal.
+    rows
+        Bool, shape (n,): m of them.
+
+    Returns
+    -------
+    numpy.ndarray
+        Float, shape (m, rank): a direction that only other rows had, such as their cohort's intercept, is gone.
+    """
+    if rows.all():
+        return basis
+    part = basis[rows]
+    shares, directions = np.linalg.eigh(part.T @ part)
+    there = shares > REDUNDANT
+    found: Floats = part @ (directions[:, there] / np.sqrt(shares[there]))
+    return found
+
+
+def _leverage(basis: Floats) -> Floats:
+    found: Floats = np.einsum("ij,ij->i", basis, basis)
+    return found
 
 
 def _effect_scores(
@@ -137,17 +168,15 @@ def _effect_scores(
     return np.stack(np.broadcast_arrays(*scores)), weight * own**2 * size
 
 
-def _frequency_scores(dosage: Floats, called: Bools, noise: Floats) -> Floats:
+def _frequency_scores(copies: Floats, noise: Floats) -> Floats:
     """Return the log likelihood ratio of each subject's genotype: in the study's frequencies without him, and with."""
-    count = np.count_nonzero(called)
-    copies = dosage[called].sum()
-    study = copies / (2 * count)
-    without = np.where(called, (copies - dosage) / (2 * (count - 1)), study)
-    error = _noise_without_each(noise, np.where(called, dosage - 2 * study, 0.0)) / (2 * count)
+    count, total = len(copies), copies.sum()
+    study = total / (2 * count)
+    without = (total - copies) / (2 * (count - 1))
+    error = _noise_without_each(noise, copies - 2 * study) / (2 * count)
     truth = (without - error).clip(1 / (4 * count), 1 - 1 / (4 * count))
     own = np.stack([without, np.full_like(without, study)])[:, None, :]
-    ratio = dosage * np.log(own / truth) + (2 - dosage) * np.log((1 - own) / (1 - truth))
-    scores: Floats = np.where(called, ratio, 0.0)
+    scores: Floats = copies * np.log(own / truth) + (2 - copies) * np.log((1 - own) / (1 - truth))
     return scores
 
 

@@ -4,18 +4,17 @@ A column is given by its distinct values, rising, and each row's place among the
 that a stratum in which the column is constant adds nothing; of two sides the smaller one of each stratum counts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from enclave.analyses.arrays import Bools, Floats, Integers
+from enclave.disclosure.concentration import COMMONEST, beside_commonest, has_few_rare, rests_on_many
 from protocol.errors import DisclosureRefused
 
-__all__ = ["away_from_mode", "code_values", "require_events", "require_no_dominance", "require_varied"]
+__all__ = ["away_from_mode", "code_values", "require_events", "require_many", "require_varied"]
 
 _TWO_VALUES = 2
-_ONE_SHARE, _TWO_SHARE = 0.5, 0.67
-"""Of a sum of squares, at most, of one and of two subjects."""
 
 
 def code_values(values: Floats | Bools) -> tuple[Floats, Integers]:
@@ -65,8 +64,8 @@ def require_varied(
 ) -> None:
     """Require of a column, for an outcome that is a number, k rows that it tells from others of their stratum.
 
-    On either side of the column's mean at least k outcomes are away from the side's commonest one, and no subject
-    dominates their spread.
+    On either side of the column's mean at least k outcomes are away from the side's commonest one; away from its two
+    and its three commonest, k or none; and their spread rests on k subjects.
 
     Raises
     ------
@@ -75,35 +74,35 @@ def require_varied(
     """
     values = levels[codes]
     minority, varied = 0, 0
-    squares: tuple[list[Floats], list[Floats]] = ([], [])
+    beside = np.zeros((2, COMMONEST), dtype=np.intp)  # on each side, in all strata
+    outcomes: tuple[list[Floats], list[Floats]] = ([], [])
     for inside in _each(strata):
         rows = np.bincount(codes[inside])
         minority += int(rows.sum() - rows.max())
         above = values[inside] > values[inside].mean()
         sides = [inside[above], inside[~above]]
-        varied += min(len(side) - np.bincount(outcome_codes[side]).max(initial=0) for side in sides)
-        for side, found in zip(sides, squares, strict=True):
-            if len(side):
-                found.append((outcome[side] - outcome[side].mean()) ** 2)
+        away = np.array([beside_commonest(np.bincount(outcome_codes[side])) for side in sides])
+        varied += int(away[:, 0].min())
+        beside += away
+        for side, found in zip(sides, outcomes, strict=True):
+            found.append(outcome[side])
     _require_minority(minority, k)
-    if varied < k:
+    if varied < k or any(has_few_rare(away, k) for away in beside):
         raise DisclosureRefused("COLUMN_OUTCOME", "A column singles out too few with differing outcomes.")
-    for found in squares:
-        require_no_dominance(np.concatenate(found))
+    for found in outcomes:
+        require_many(found, k)
 
 
-def require_no_dominance(squares: Floats) -> None:
-    """Require that no subject makes up half of a sum of squares, and no two make up two thirds.
+def require_many(parts: Sequence[Floats], k: int) -> None:
+    """Require that the spread of some numbers, each part around its mean, rests on at least k subjects.
 
     Raises
     ------
     DisclosureRefused
-        ``DOMINANCE``, also where all are zero.
+        ``DOMINANCE``, also where there is no spread.
     """
-    largest = np.sort(squares)[-2:]
-    total = squares.sum()
-    if total <= 0 or largest[-1] > _ONE_SHARE * total or largest.sum() > _TWO_SHARE * total:
-        raise DisclosureRefused("DOMINANCE", "One or two subjects dominate the outcome.")
+    if not rests_on_many(parts, k):
+        raise DisclosureRefused("DOMINANCE", "Too few subjects make up the spread of the outcome.")
 
 
 def _require_minority(minority: int, k: int) -> None:

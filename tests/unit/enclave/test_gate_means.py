@@ -7,7 +7,8 @@ import pytest
 
 from enclave.analyses.results import RawMean, RawMeans
 from enclave.disclosure import release
-from enclave.disclosure.means import LARGEST_SHARE, LARGEST_TWO, effective_number, is_dominated, release_means
+from enclave.disclosure.concentration import rests_on_many
+from enclave.disclosure.means import LARGEST_SHARE, LARGEST_TWO, is_dominated, release_means
 from enclave.disclosure.support import coalitions
 from protocol.documents.outputs import Mean, Means, Refusal
 from protocol.documents.study import ContractOutput
@@ -130,8 +131,25 @@ def test_of_three_values_each_is_a_count():
     assert not is_told(values)
 
 
-def test_of_four_values_the_counts_do_not_follow():
-    assert is_told(np.repeat([0.0, 1.0, 2.0, 3.0], [3, 97, 100, 100]))
+@pytest.mark.parametrize(
+    ("counts", "shown"),
+    [
+        ([100, 100, 85, 15], True),
+        ([100, 100, 86, 14], False),
+        ([100, 170, 15, 15], True),
+        ([100, 171, 15, 14], False),
+        ([95, 95, 95, 15, 0], True),
+        ([95, 95, 96, 7, 7], False),
+        ([95, 95, 92, 9, 9], True),
+        ([150, 134, 4, 4, 4, 4], False),
+        ([150, 132, 6, 6, 6, 6], True),
+    ],
+)
+def test_away_from_the_three_commonest_values_are_enough_or_nobody(counts, shown):
+    """Without any owner's subjects ten of fifteen are left, nine of fourteen."""
+    owners = np.concatenate([np.arange(count) % 3 for count in counts])
+    values = np.repeat(np.arange(float(len(counts))), counts)
+    assert is_told(values, owners) == shown
 
 
 def test_values_are_counted_without_an_owners_own():
@@ -185,27 +203,18 @@ def test_dominance_is_judged_without_an_owners_own():
     assert not is_told(values, owners)
 
 
-@pytest.mark.parametrize(("third", "shown"), [(0.95, False), (1.0, True)])
-def test_two_of_three_large_values_under_the_mildest_preset(third, shown):
-    """With k = 5 three may be enough for the sum of squares, and dominance decides; from k = 10 on they are not."""
-    values = np.array([1.0, 1.0, third, 1e-6, 2e-6, 3e-6, 4e-6, 5e-6])
-    assert effective_number(values) >= 5
-    assert is_dominated(values) != shown
-    alone = {"owners": np.zeros(8), "recipients": "h", "keys": KEYS[:1]}
-    assert is_told(values, preset=PRESETS["uk-biobank"], **alone) == shown
-    assert not is_told(values, **alone)
+def test_a_spread_that_rests_on_five_is_not_dominated():
+    """So dominance, which the table of rules names, is never what decides under a preset of ours."""
+    generator, seen = np.random.default_rng(8), np.zeros((2, 2), dtype=int)
+    for _ in range(3000):
+        values = generator.normal(size=generator.integers(6, 15)) * generator.exponential(size=1) ** 2
+        values = np.append(values, generator.normal(size=generator.integers(0, 4)) * 4) + generator.normal() / 2
+        seen[int(is_dominated(values)), int(rests_on_many([values], 5))] += 1
+    assert seen[1, 1] == 0
+    assert min(seen[0, 0], seen[0, 1], seen[1, 0]) > 100
 
 
-# Effective number
-
-
-def test_the_effective_number():
-    assert effective_number(np.repeat([0.0, 1.0], [50, 50])) == pytest.approx(100)
-    assert effective_number(np.append(np.zeros(1000), 1.0)) == pytest.approx(1, rel=0.01)
-    values = normal(5000)
-    kurtosis = ((values - values.mean()) ** 4).mean() / values.var() ** 2
-    assert effective_number(values) == pytest.approx(5000 / kurtosis)
-    assert effective_number(values * 1e30 + 1e33) == pytest.approx(5000 / kurtosis, rel=1e-6)
+# Spread
 
 
 @pytest.mark.parametrize("few", [1, 2, 3, 9, 13])
@@ -266,4 +275,4 @@ def test_the_gate_takes_means():
     assert isinstance(released, Means)
     assert released.cells[0].mean == f"{normal().mean():.3g}"
     bad = RawMeans((cell([math.nan] * 30, label="age (a)"),), KEYS)
-    assert release(bad, entry, preset="sacro", owners=KEYS) == Refusal(refusal="INTERNAL")
+    assert release(bad, entry, preset="sacro", owners=KEYS) == Refusal(refusal="POLICY")
