@@ -34,17 +34,17 @@ REFUSED = Refusal(refusal="POLICY")
 OUTPUTS = ("linear", "linear-by-site", "logistic", "logistic-by-site")
 
 
-def planned(output):
+def planned(output, covariates=("age", "made")):
     outcome = {"outcome": "pressure"} if output.startswith("linear") else {"outcome": "ill", "outcome_level": "1"}
     datasets = dict.fromkeys("abc", DatasetSchema(table=SCHEMA))
-    return GLM.plan(outcome | {"covariates": ("age", "made")}, (output,), datasets)
+    return GLM.plan(outcome | {"covariates": covariates}, (output,), datasets)
 
 
-def fit(frame, output, mappings=()):
+def fit(frame, output, mappings=(), covariates=("age", "made")):
     cohorts = (lung.cohort(part, slot, SCHEMA) for slot, part in frame.groupby("partner"))
     schema = map_schemas({"a": DatasetSchema(table=SCHEMA)}, {"a": mappings})["a"]
     mapped = tuple(map_cohort(cohort, schema, mappings) for cohort in cohorts)
-    return GLM.run(planned(output), Inputs(mapped, iter(()), bytes(32)))[output]
+    return GLM.run(planned(output, covariates), Inputs(mapped, iter(()), bytes(32)))[output]
 
 
 def judge(raw, output, recipients="abc"):
@@ -166,6 +166,40 @@ def test_an_outlying_outcome(output):
     errors = [raw.terms[1].standard_error for raw in raws]
     assert errors[1] / errors[0] == pytest.approx(20_000 / 10_000, rel=0.02)
     assert [judge(raw, output) for raw in raws] == [REFUSED, REFUSED]
+
+
+@pytest.mark.parametrize("output", ["linear", "linear-by-site"])
+@pytest.mark.parametrize("few", [(3, 0), (0, 4), (9, 0), (0, 9), (4, 3), (6, 3)])
+def test_few_far_outcomes(output, few):
+    """One partner's patients with a known far value: the coefficient says how they split."""
+    frame = study()
+    frame["made"] = np.arange(N) // 3 % 2
+    frame["pressure"] = np.random.default_rng(4).integers(100, 120, N)
+    for level, count in enumerate(few):
+        frame.loc[np.flatnonzero((frame.made == level) & (frame.partner == "c"))[:count], "pressure"] = 30_000
+    raw = fit(frame, output)
+    told = raw.terms[1].coefficient * (N / 2) / 29_890
+    assert round(told) == few[1] - few[0]
+    for recipients in ("abc", "h"):
+        assert judge(raw, output, recipients) == REFUSED
+
+
+@pytest.mark.parametrize("few", [1, 2, 5])
+def test_an_outcome_of_few_values(few):
+    """Infarcts of 0, 1 and few of 3: whoever knows those on one side of a column counts the others' on the other side."""
+    frame, made = study(), np.arange(N) // 3 % 2
+    frame["made"], frame["pressure"] = made, np.arange(N) // 6 % 3 % 2
+    frame.loc[np.flatnonzero((made == 1) & (frame.partner == "c"))[:few], "pressure"] = 3
+    raw = fit(frame, "linear", covariates=("made",))
+    known, rows = frame.pressure[made == 0], N // 2
+    total = rows * (raw.terms[0].coefficient + known.mean())
+    left = raw.terms[0].standard_error ** 2 * (N - 2) * rows / 2 - rows * known.var(ddof=0)
+    assert (left + total**2 / rows - total) / 6 == pytest.approx(few)
+    entry = lung.contract_output(planned("linear", ("made",)).outputs[0])
+    assert release(raw, entry, preset="sacro", owners=OWNERS) == REFUSED
+    frame.loc[frame.pressure == 3, "pressure"] = 1
+    without = fit(frame, "linear", covariates=("made",))
+    assert isinstance(release(without, entry, preset="sacro", owners=OWNERS), Regression)
 
 
 @pytest.mark.parametrize("output", ["linear", "linear-by-site"])

@@ -4,8 +4,10 @@ Membership attackers here are real ones: people who took no part are drawn from 
 study as the gate must do, and the attackers know the population's frequencies and effects.
 """
 
+import genotype_study
 import lung
 import numpy as np
+import pandas as pd
 import pytest
 from genotype_study import hits_of
 
@@ -134,6 +136,34 @@ def test_covariates_cannot_leave_few_in_the_model():
     found = gate(raw)
     assert 2 not in [hit.variant for hit in found.entries]
     assert len(found.entries) == 4
+
+
+def scanned_with_gaps(height):
+    """Three cohorts of 300; of the second variant forty calls each, which follow from sex but for the target's, c's first.
+
+    Both sexes have a hundred and fifty in each cohort, and the variant's other calls are missing.
+    """
+    cohorts, calls, rows = [], [], np.arange(300)
+    for number, slot in enumerate("abc"):
+        generator = np.random.default_rng(10 + number)
+        frame = pd.DataFrame({"height": generator.normal(170, 7, 300).round(6), "age": generator.integers(20, 80, 300)})
+        frame["sex"] = np.where(rows < 150, "f", "m")
+        dosages = generator.binomial(2, 0.4, (3, 300)).astype(np.uint8)
+        dosages[1] = np.select([rows < 20, (rows >= 150) & (rows < 170)], [0, 2], 255)
+        if slot == "c":
+            dosages[1, 0] = 1
+            frame.loc[0, "height"] = height
+        cohorts.append(genotype_study.cohort(frame, slot, variants=3))
+        calls.append(genotype_study.pack(dosages))
+    return genotype_study.run(cohorts, calls, trait="height", covariates=("sex",), hits=3)["hits"]
+
+
+def test_missing_calls_cannot_leave_one_in_a_variants_fit():
+    """In all 900 the covariate leaves the variant alone; among its 120 calls the effect is the target's trait."""
+    raws = [scanned_with_gaps(height) for height in (160.0, 180.0)]
+    assert [np.count_nonzero(raws[0].dosages[:, place] != 255) for place in range(3)] == [900, 120, 900]
+    assert raws[1].entries[1].effect - raws[0].entries[1].effect == pytest.approx(20, rel=1e-9)
+    assert [[hit.variant for hit in gate(raw).entries] for raw in raws] == [[0, 2], [0, 2]]
 
 
 def test_a_cohort_of_few_does_not_stand_alone():

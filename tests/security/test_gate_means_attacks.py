@@ -188,6 +188,37 @@ def test_declaring_a_number_missing_does_not_tell_whether_anybody_has_it():
     assert answers == [(305, None), (300, None)]
 
 
+# Few values
+
+
+@pytest.mark.parametrize("counts", [(58, 29, 1, 1), (60, 25, 3, 1)])
+def test_mean_and_deviation_do_not_count_four_values(counts):
+    """Infarcts, 0 to 3: an owner takes its own rows away, and one table of the other's alone fits what is left.
+
+    Of all tables with that many rows, these are those with k away from the commonest value, of three values k at each,
+    and with a spread that rests on k: what would leave if only up to three values were counted.
+    """
+    own, others = np.repeat([0.0, 1.0], 12), sum(counts)
+    values = np.concatenate([own, np.repeat(np.arange(4.0), counts)])
+    shown = figures(values)
+    tables = np.array([(a, b, c) for c in range(others) for b in range(others - c) for a in range(others - b - c + 1)])
+    tables = np.column_stack([others - tables.sum(axis=1), tables])
+    sums = tables @ np.arange(4.0) + own.sum()
+    squares = tables @ np.arange(4.0) ** 2 + own.sum()
+    deviations = np.sqrt((squares - sums**2 / len(values)) / (len(values) - 1))
+    near = np.flatnonzero((abs(sums / len(values) - shown[0]) < 0.006) & (abs(deviations - shown[1]) < 0.006))
+    fits = []
+    for table in tables[near]:
+        found = np.repeat(np.arange(4.0), table)
+        kinds = table[table > 0]
+        apart = (found - found.mean()) ** 2
+        allowed = others - table.max() >= SACRO.k and (len(kinds) > 3 or kinds.min() >= SACRO.k)
+        if allowed and apart.sum() ** 2 >= SACRO.k * (apart**2).sum():
+            fits += [tuple(table)] * (figures(np.concatenate([own, found])) == shown)
+    assert fits == [counts]
+    assert hidden(judged(values, np.repeat([0, 1], [24, others])))
+
+
 # Few subjects behind a sum
 
 
@@ -201,6 +232,20 @@ def test_an_offset_does_not_hide_an_outlier():
     assert abs(deviation * np.sqrt(300) - values[17]) < 0.01 * values[17]
     assert hidden(judged(values))
     assert hidden(judged(moved))
+
+
+@pytest.mark.parametrize("far", [3, 9])
+def test_in_a_small_group_a_mean_does_not_count_few_far_values(far):
+    """Nine of forty are too many for the effective number, which they hide in: they take the mean with them."""
+    values = np.random.default_rng(5).uniform(0, 2, 60)
+    owners = np.where(np.arange(60) < 20, 0, 1)
+    values[20 : 20 + far] = 500
+    mean, _ = figures(values)
+    assert round(mean * 60 / 500) == far
+    assert hidden(judged(values, owners))
+    spread = values[20:]
+    shares = (spread - spread.mean()) ** 2
+    assert (far == 3) == (shares.sum() ** 2 / (shares**2).sum() < SACRO.k)
 
 
 @pytest.mark.parametrize("few", [3, 4, 9])
