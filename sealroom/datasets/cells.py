@@ -17,6 +17,8 @@ SHOWN_CODES: Final = 10
 _NUMBER = re.compile(r"[+-]?\d{1,18}(?:\.(\d{1,18}))?", re.ASCII)
 _NUMBER_AND_MORE = re.compile(r"[+-]?\d+(?:[.,]\d+)?\s*[^\s\d.,eE+-].*", re.ASCII)
 _HEX = re.compile(r"[0-9A-Fa-f]+", re.ASCII)
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Control and format characters (bidirectional marks, zero width), surrogates, separators of lines and paragraphs."""
 _COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
 
 
@@ -61,10 +63,19 @@ def bytes_of(column: Column, text: str) -> bytes | Wrong:
 
 
 def subject_text(text: str) -> str | Wrong:
-    """Trim and normalise a subject's id, the same way for every version of a dataset."""
+    """Trim and normalise a subject's id, the same way for every version of a dataset.
+
+    An id with characters that are not seen is refused: it looks like another one and is not, so that a subject would
+    stand there twice, or be missed in a partner's data.
+    """
     text = unicodedata.normalize("NFC", text.strip())
     if not text:
         return Wrong("VALUE_MISSING", "a subject without an id", "an id")
+    if not text.isascii() or not text.isprintable():
+        for character in text:
+            if unicodedata.category(character) in _UNSEEN:
+                found = f"an id with the character U+{ord(character):04X}, which is not seen"
+                return Wrong("VALUE_CONTROL", found, "an id without; remove it")
     return text
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from protocol.documents.dataset import TableSchema
 from protocol.errors import StorageError
 from sealroom.datasets.convert import Converter
+from sealroom.datasets.csv_rows import open_csv
 from sealroom.datasets.findings import Finding, Findings
-from sealroom.datasets.rows import open_csv
 from sealroom.datasets.schema import OwnerSchema
 from sealroom.datasets.sources import rows_of
 from sealroom.datasets.spool import Spool

@@ -50,8 +50,8 @@ def draft_schema(path: Path, molecules: str | None = None) -> str:
     StorageError
         ``FILE_MISSING``.
     DocumentError
-        ``FILE_EMPTY``, ``CSV_SYNTAX``, ``CSV_ENCODING``, ``SDF_SYNTAX`` where there is nothing to guess from;
-        ``SCHEMA_COLUMN_ABSENT`` where there is no such heading.
+        As ``csv_sample`` and ``sdf_sample`` where there is nothing to guess from; ``SCHEMA_COLUMN_ABSENT`` where there
+        is no such heading.
     """
     if not path.is_file():
         raise StorageError("FILE_MISSING", f"There is no file {path}.")

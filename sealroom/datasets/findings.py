@@ -1,14 +1,34 @@
-"""What a check finds wrong, where, and what was wanted. Values are for the owner's screen only."""
+"""What a check finds wrong, where, and what was wanted. Values are for the owner's screen only.
+
+Headings and names come from files that others may have written. What is shown of them is plain: nothing in it moves a
+cursor, turns the direction of writing or begins a line, and it is not long.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from protocol.errors import DocumentError
 
-__all__ = ["CheckError", "Finding", "Findings"]
+__all__ = ["CheckError", "Finding", "Findings", "plain"]
 
 SHOWN = 20
 VALUE_LENGTH = 40
+PLACE_LENGTH = 100
+"""Characters shown of a file's or column's name."""
+WORDS_LENGTH = 400
+"""Characters shown of what was found or wanted."""
+
+
+def plain(text: str, most: int) -> str:
+    r"""Return a text to show: at most so many of its characters, and as ``\x1b`` what does not print.
+
+    >>> plain("weight\x1b[2J", 100)
+    'weight\\x1b[2J'
+    >>> plain("weight", 3)
+    'wei...'
+    """
+    shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text[:most])
+    return shown + "..." * (len(text) > most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,31 +49,32 @@ class Finding:
     value: str | None = None
 
     def fields(self) -> dict[str, Any]:
-        """Return what ``--json`` shows: everything but the value."""
+        """Return what ``--json`` shows, in plain text: everything but the value."""
         return {
             "code": self.code,
-            "file": self.file,
+            "file": plain(self.file, PLACE_LENGTH),
             "row": self.row,
             "line": self.line,
-            "column": self.column,
-            "found": self.found,
-            "wanted": self.wanted,
+            "column": None if self.column is None else plain(self.column, PLACE_LENGTH),
+            "found": plain(self.found, WORDS_LENGTH),
+            "wanted": plain(self.wanted, WORDS_LENGTH),
         }
 
     def words(self, *, with_value: bool) -> str:
         """Return one line for people."""
-        place = [self.file]
+        fields = self.fields()
+        place = [fields["file"]]
         if self.row is not None:
             place.append(f"row {self.row}" + (f" (line {self.line})" if self.line is not None else ""))
         elif self.line is not None:
             place.append(f"line {self.line}")
         if self.column is not None:
-            place.append(f"column {self.column}")
+            place.append(f"column {fields['column']}")
         shown = ""
         if with_value and self.value is not None:
             cut = self.value if len(self.value) <= VALUE_LENGTH else self.value[:VALUE_LENGTH] + "..."
             shown = f" {cut!a}"
-        return f"{self.code}: {', '.join(place)}: found {self.found}{shown}, wanted {self.wanted}."
+        return f"{self.code}: {', '.join(place)}: found {fields['found']}{shown}, wanted {fields['wanted']}."
 
 
 @dataclass(slots=True)

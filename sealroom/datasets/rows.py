@@ -1,25 +1,21 @@
-"""Reading CSV in blocks of rows, strictly, with the line of each row.
+"""Reading CSV in blocks of rows, with the row and line of each.
 
-The reader is the standard library's in strict mode: unlike faster ones it fills no short rows and shifts no long ones.
-Memory is bounded by ``CELLS`` and ``CHARACTERS``, however long the file and its lines are.
+Memory is bounded by ``CELLS`` and ``CHARACTERS``, however long the file, its rows and its lines are.
 """
 
-import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol, TextIO
 
+from sealroom.datasets.csv_rows import CHARACTERS, UnreadableError, csv_rows
 from sealroom.datasets.findings import Finding, Findings
 from sealroom.datasets.schema import OwnerSchema
 
-__all__ = ["CELLS", "CHARACTERS", "Block", "Blocks", "CsvSource", "RowSource", "lines_of", "open_csv"]
+__all__ = ["CELLS", "Block", "Blocks", "CsvSource", "RowSource"]
 
 CELLS = 100_000
 """Cells held at a time."""
-CHARACTERS = 2**24
-"""Characters held at a time; a line that has more is not read."""
 MAX_BLOCK_ROWS = 20_000
 
 
@@ -78,19 +74,6 @@ class Blocks:
             yield block
 
 
-def open_csv(path: Path) -> TextIO:
-    """Open a CSV file as text: UTF-8, with or without a byte order mark."""
-    return path.open(encoding="utf-8-sig", newline="")
-
-
-def lines_of(text: TextIO) -> Iterator[str]:
-    """Yield the lines of a text; raise ``csv.Error`` for one that is too long to be held."""
-    while line := text.readline(CHARACTERS + 1):
-        if len(line) > CHARACTERS:
-            raise csv.Error("a line that is too long")
-        yield line
-
-
 class CsvSource:
     """One pass over a CSV text.
 
@@ -101,7 +84,7 @@ class CsvSource:
     def __init__(
         self, text: TextIO, name: str, schema: OwnerSchema, findings: Findings, sought: Sequence[str] | None = None
     ) -> None:
-        self._reader = csv.reader(lines_of(text), strict=True)
+        self._read = csv_rows(text)
         self._name = name
         columns = (schema.headings[column.name] for column in schema.table.columns)
         self._sought = tuple(columns if sought is None else sought)
@@ -129,38 +112,31 @@ class CsvSource:
         return []
 
     def _rows(self, width: int) -> Iterator[tuple[int, list[str]]]:
-        while True:
-            line = self._reader.line_num + 1
-            try:
-                row = next(self._reader, None)
-            except UnicodeDecodeError:
-                self._note("CSV_ENCODING", "bytes that are no UTF-8", "UTF-8; save the file again as such", line)
-                return
-            except csv.Error:
-                self._note("CSV_SYNTAX", "a quote or line that does not end as CSV does", "RFC 4180", line)
-                return
-            if row is None:
-                return
-            if not row:  # an empty line holds no subject
-                continue
-            self.rows += 1
-            self.characters += len(row) + sum(map(len, row))
-            if len(row) != width:
-                self.skipped += 1
-                self._note("ROW_LENGTH", f"{len(row)} cells", f"{width}, as the headings", line, self.rows)
-                continue
-            yield line, row
+        try:
+            for line, row in self._read:
+                self.rows += 1
+                self.characters += len(row) + sum(map(len, row))
+                if len(row) == width:
+                    yield line, row
+                else:
+                    self.skipped += 1
+                    self._note("ROW_LENGTH", f"{len(row)} cells", f"{width}, as the headings", line, self.rows)
+        except UnreadableError as end:
+            self._note(end.wrong.code, end.wrong.found, end.wrong.wanted, end.line, self.rows + 1)
 
     def _heading_order(self) -> tuple[list[int], int] | None:
         """Return where the cells that are sought stand in a row, and how long a row is."""
-        first = next(iter(self._rows_of_headings()), None)
+        try:
+            _, first = next(self._read, (None, None))
+        except UnreadableError as end:
+            self._note(end.wrong.code, end.wrong.found, end.wrong.wanted, end.line)
+            return None
         if first is None:
-            if not self._findings.count:
-                self._note("FILE_EMPTY", "an empty file", "a line of headings and rows of data")
+            self._note("FILE_EMPTY", "an empty file", "a line of headings and rows of data")
             return None
         headings = [heading.strip() for heading in first]
-        before = self._findings.count
-        for heading, times in Counter(headings).items():
+        before, counts = self._findings.count, Counter(headings)
+        for heading, times in counts.items():
             if times > 1:
                 self._note_column("SCHEMA_COLUMN_TWICE", heading, "a heading twice", "each once")
             if heading not in self._known:
@@ -168,25 +144,14 @@ class CsvSource:
                     "SCHEMA_COLUMN_UNKNOWN", heading, "a column that the schema does not have", "none such"
                 )
         for heading in dict.fromkeys(self._sought):
-            if heading not in headings:
+            if heading not in counts:
                 self._note_column("SCHEMA_COLUMN_ABSENT", heading, "no such column", "every column of the schema")
         if self._findings.count > before:
             return None
         return [headings.index(heading) for heading in self._sought], len(headings)
 
-    def _rows_of_headings(self) -> Iterator[list[str]]:
-        try:
-            for row in self._reader:
-                if row:
-                    yield row
-        except UnicodeDecodeError:
-            self._note("CSV_ENCODING", "bytes that are no UTF-8", "UTF-8; save the file again as such", 1)
-        except csv.Error:
-            self._note("CSV_SYNTAX", "a quote or line that does not end as CSV does", "RFC 4180", 1)
-
     def _note(self, code: str, found: str, wanted: str, line: int | None = None, row: int | None = None) -> None:
-        number = self.rows + 1 if line is not None and row is None else row
-        self._findings.add(Finding(code, self._name, found, wanted, row=number, line=line))
+        self._findings.add(Finding(code, self._name, found, wanted, row=row, line=line))
 
     def _note_column(self, code: str, column: str, found: str, wanted: str) -> None:
         self._findings.add(Finding(code, self._name, found, wanted, column=column))

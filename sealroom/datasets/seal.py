@@ -1,6 +1,8 @@
 """Sealing: from an owner's CSV, and genotypes where there are any, to a signed manifest, sealed files and a capsule."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import BinaryIO, TextIO
 
 import numpy as np
@@ -53,9 +55,8 @@ def seal_dataset(
     CheckError
         The rows do not match the schema, or the genotypes not the rows; nothing was sealed.
     """
-    private_folder(package.folder)
     data_key = generate_data_key()
-    with Spool(order.schema.table, package.folder) as spool:
+    with _folder(package.folder), Spool(order.schema.table, package.folder) as spool:
         checked = read_into(spool, text, name, order.schema, order.secret, progress)
         require_table_room(order, checked.rows, converter_of(name, order.schema))
         if order.genotypes is None:
@@ -88,6 +89,20 @@ def write_spooled(
                 check_column(column, values)
             sink.write(values.reshape(-1).view("u1").data)
         sink.write(bytes(aligned(place.size) - place.size))
+
+
+@contextmanager
+def _folder(folder: Path) -> Iterator[None]:
+    """Make a folder; where the block fails, remove what was made and is still empty."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    private_folder(folder)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # a folder that is not empty stays, and so do those above it
+            for path in made:
+                path.rmdir()
+        raise
 
 
 def _seal_table(

@@ -10,8 +10,9 @@ from typing_extensions import Buffer
 
 from protocol.container import open_stock
 from protocol.errors import StorageError
+from sealroom.datasets.csv_rows import as_text, open_csv
 from sealroom.datasets.findings import Findings
-from sealroom.datasets.rows import CsvSource, RowSource, open_csv
+from sealroom.datasets.rows import CsvSource, RowSource
 from sealroom.datasets.schema import OwnerSchema
 
 __all__ = ["converter_of", "open_source", "rows_of"]
@@ -34,7 +35,7 @@ def open_source(path: Path, crypt4gh_key: Path | None = None, passphrase_file: P
 
     key = read_private_key(crypt4gh_key, passphrase_file)
     with path.open("rb") as sealed, _Segments(open_stock(sealed, key)) as plain:
-        yield io.TextIOWrapper(io.BufferedReader(plain), encoding="utf-8-sig", newline="")
+        yield as_text(io.BufferedReader(plain))
 
 
 def rows_of(text: TextIO, name: str, schema: OwnerSchema, findings: Findings, *, alerts: bool = False) -> RowSource:

@@ -1,8 +1,9 @@
 """Cells to whole numbers: exact, and nothing is taken that is not what it says."""
 
+import unicodedata
 from decimal import Decimal
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from protocol.canonical import MAX_INTEGER
@@ -64,11 +65,21 @@ def test_a_category_is_one_of_its_codes_and_nothing_else(codes, text):
 
 @given(st.text())
 def test_a_subject_is_the_same_however_it_is_spelt(text):
-    import unicodedata
-
     found = subject_text(text)
     if isinstance(found, str):
         assert subject_text(found) == found
         assert subject_text(unicodedata.normalize("NFD", text)) == found
     else:
-        assert not text.strip()
+        assert found.code == ("VALUE_CONTROL" if text.strip() else "VALUE_MISSING")
+
+
+@given(st.text(min_size=1), st.characters(), st.text(min_size=1))
+def test_a_subject_with_a_character_that_is_not_seen_is_refused(before, character, after):
+    assume(before.strip() and after.strip())
+    unseen = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    found = subject_text(before.rstrip() + character + after.lstrip())
+    if unicodedata.category(character) in unseen:
+        assert isinstance(found, Wrong)
+        assert (found.code, character in found.found) == ("VALUE_CONTROL", False)
+    elif isinstance(found, str):
+        assert not {unicodedata.category(kept) for kept in found} & unseen

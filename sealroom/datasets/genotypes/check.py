@@ -6,11 +6,11 @@ from pathlib import Path
 
 from protocol.documents.dataset import GenotypeSchema
 from sealroom.datasets.check import Checked, read_into
+from sealroom.datasets.csv_rows import open_csv
 from sealroom.datasets.genotypes.cohort import GenotypeCohort, GenotypeFiles
 from sealroom.datasets.genotypes.lines import require_file
 from sealroom.datasets.genotypes.matching import rows_of_samples
 from sealroom.datasets.genotypes.source import Progress
-from sealroom.datasets.rows import open_csv
 from sealroom.datasets.schema import OwnerSchema
 from sealroom.datasets.spool import Spool
 

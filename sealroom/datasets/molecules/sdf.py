@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, TextIO
 
 from sealroom.datasets.cells import Wrong
+from sealroom.datasets.csv_rows import undecodable
 from sealroom.datasets.findings import Finding, Findings
 from sealroom.datasets.molecules.columns import STRUCTURE, TITLE
 from sealroom.datasets.rows import Block, Blocks
@@ -56,16 +57,13 @@ class SdfSource:
     def blocks(self) -> Iterator[Block]:
         """Yield the records; the cells of each stand in the order of the headings that are sought."""
         blocks = Blocks(len(self._sought))
-        try:
-            for record in read_records(self._text):
-                self.rows = record.number
-                self.characters += len(record.table) + sum(map(len, record.properties.values()))
-                if self._is_right(record):
-                    yield from blocks.add(record.number, record.line, [_cell(record, name) for name in self._sought])
-                else:
-                    self.skipped += 1
-        except UnicodeDecodeError:
-            self._note(Wrong("SDF_ENCODING", "bytes that are no UTF-8", "UTF-8; save it again as such"), self.rows + 1)
+        for record in read_records(self._text):
+            self.rows = record.number
+            self.characters += len(record.table) + sum(map(len, record.properties.values()))
+            if self._is_right(record):
+                yield from blocks.add(record.number, record.line, [_cell(record, name) for name in self._sought])
+            else:
+                self.skipped += 1
         yield from blocks.rest()
         if not self.rows and not self._findings.count:
             self._note(Wrong("FILE_EMPTY", "no records", "at least one"))
@@ -95,6 +93,10 @@ def read_records(text: TextIO) -> Iterator[Record]:
     while True:
         lines, size, start, ended = list[str](), 0, line, False
         while not ended and (piece := text.readline(MAX_RECORD)):
+            if undecodable(piece):
+                wrong = Wrong("SDF_ENCODING", "bytes that are no UTF-8", "UTF-8; save it again as such")
+                yield Record(number + 1, line, wrong=wrong)
+                return
             line += piece.endswith(("\n", "\r"))
             size += len(piece)
             ended = piece.rstrip() == _END

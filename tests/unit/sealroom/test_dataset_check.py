@@ -8,7 +8,7 @@ import sealroom.datasets.check as check_module
 import sealroom.datasets.rows as rows_module
 from protocol.errors import DocumentError
 from sealroom.datasets.check import check_file
-from sealroom.datasets.findings import CheckError
+from sealroom.datasets.findings import CheckError, Finding
 from sealroom.datasets.schema import load_schema
 
 
@@ -71,10 +71,13 @@ def test_a_file_that_matches_is_said_to(tmp_path):
         ("", "FILE_EMPTY", None, None),
         ("\n\n", "FILE_EMPTY", None, None),
         (text(ROWS[:1]), "FILE_EMPTY", None, None),
-        (text(ROWS).encode() + b"p\xff,1,1,60\n", "CSV_ENCODING", None, None),
-        (b"\xff\xfe" + text(ROWS).encode(), "CSV_ENCODING", None, None),
+        (text(ROWS).encode() + b"p\xff,1,1,60\n", "CSV_ENCODING", 5, None),
         (text(ROWS) + 'p9,"1,2,60\n', "CSV_SYNTAX", 5, None),
-        ('"subject', "CSV_SYNTAX", None, None),
+        (changed(2, 0, "p\0" + "1"), "VALUE_CONTROL", 2, "subject"),
+        (changed(2, 0, "p\x1b[2J"), "VALUE_CONTROL", 2, "subject"),
+        (changed(2, 0, "p\u202e1"), "VALUE_CONTROL", 2, "subject"),
+        (changed(2, 0, "p\n1"), "VALUE_CONTROL", 2, "subject"),
+        (changed(3, 3, " " * 131_073), "CELL_TOO_LONG", 3, None),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(tmp_path, content, code, row, column):
@@ -82,15 +85,89 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path, content, code, row, col
         check(tmp_path, content)
     first = caught.value.findings[0]
     assert (first.code, first.column, caught.value.code) == (code, column, code)
-    if row is not None:
-        assert first.row == row
-        assert first.line in {row + 1, None}
+    assert first.row == row
+    assert row is None or first.line in {row + 1, None}
     assert first.wanted
     assert caught.value.exit_code == 4
 
 
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+@pytest.mark.parametrize("row", [1, 2, 900, 19_999, 20_000])
+def test_bytes_that_are_no_utf8_are_told_with_their_own_row(tmp_path, row, start):
+    """Decoders read blocks of the file, and honest rows around the bad one are in the same block."""
+    lines = [f"q{number},306,2,70.5\n".encode() for number in range(1, 20_001)]
+    lines[row - 1] = b"q\xe9,306,2,70.5\n"
+    with pytest.raises(CheckError) as caught:
+        check(tmp_path, (start + text(ROWS[:1])).encode() + b"".join(lines))
+    (first,) = caught.value.findings
+    assert (first.code, first.row, first.line) == ("CSV_ENCODING", row, row + 1)
+
+
+def test_bytes_that_are_no_utf8_are_told_with_their_own_line_within_a_row(tmp_path):
+    with pytest.raises(CheckError) as caught:
+        check(tmp_path, text(ROWS[:2]).encode() + b'p2,"455\n\n\xff",1,60\n')
+    first = caught.value.findings[0]
+    assert (first.code, first.row, first.line) == ("CSV_ENCODING", 2, 5)
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "line"),
+    [
+        (b"\xff\xfe" + text(ROWS).encode(), "CSV_ENCODING", 1),
+        (text(ROWS).encode("utf-16"), "CSV_ENCODING", 1),
+        (b"\n\nsubject,\xff\n", "CSV_ENCODING", 3),
+        (b"subject,\xed\xa0\x80\n", "CSV_ENCODING", 1),
+        (b'\n"subject', "CSV_SYNTAX", 2),
+        (b"subject," + b"x" * 131_073, "CELL_TOO_LONG", 1),
+        (b"\n" + b"x" * 20_000_000, "ROW_TOO_LONG", 2),
+    ],
+)
+def test_headings_that_cannot_be_read_are_told_with_their_line_and_no_row(tmp_path, content, code, line):
+    with pytest.raises(CheckError) as caught:
+        check(tmp_path, content)
+    (first,) = caught.value.findings
+    assert (first.code, first.row, first.line) == (code, None, line)
+
+
+def test_a_row_on_many_lines_is_refused_where_it_begins_and_a_long_file_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr("sealroom.datasets.csv_rows.CHARACTERS", 1000)
+    many = [["subject", "time", "status", "weight"], *([f"q{n}", "306\n", "2", "70.5"] for n in range(200))]
+    assert check(tmp_path, text(many)).rows == 200
+    with pytest.raises(CheckError) as caught:
+        check(tmp_path, text(many) + "\n" + 'p9,"' + '","\n' * 400)
+    first = caught.value.findings[0]
+    assert (first.code, first.row, first.line) == ("ROW_TOO_LONG", 201, 403)
+
+
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\nforged.csv: 9 rows match the schema.\r\x85\x9b2J\u2028\u202eevil\u2066"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_heading_moves_no_cursor_and_begins_no_line(tmp_path, as_json):
+    desk = Desk(tmp_path)
+    rows = [[*ROWS[0], HOSTILE], *([*row, "1"] for row in ROWS[1:])]
+    answer = desk.run("dataset", "check", desk.write_csv(rows), desk.schema(), *["--json"] * as_json, code=4)
+    shown = answer.out + answer.err
+    assert all(character.isprintable() or character == "\n" for character in shown)
+    assert not any(line.startswith("forged") for line in shown.splitlines())
+    assert "owned" in shown
+
+
+@pytest.mark.parametrize("name", ["file", "column", "found", "wanted"])
+def test_what_a_finding_shows_is_plain_and_not_long(name):
+    given = {"code": "X", "file": "f", "found": "a", "wanted": "b"} | {name: HOSTILE + "y" * 100_000}
+    finding = Finding(**given, row=1, value="z" * 100_000)
+    assert finding.fields()[name].endswith("y...")
+    for shown in (finding.words(with_value=True), CheckError((finding,), 1).detail, finding.fields()[name]):
+        assert shown.isprintable()
+        assert "owned" in shown
+        assert len(shown) < 1000
+    honest = Finding("X", "größe.csv", "a", "b", column="Größe (µm)")
+    assert honest.words(with_value=True) == "X: größe.csv, column Größe (µm): found a, wanted b."
+
+
 def test_the_line_is_that_of_the_file_where_cells_hold_line_breaks(tmp_path):
-    rows = [*ROWS[:2], ["p2\nb", "455", "1", "NA"], ["p3", "x", "1", ""]]
+    rows = [*ROWS[:2], ["p2", "455\n", "1", "NA"], ["p3", "x", "1", ""]]
     with pytest.raises(CheckError) as caught:
         check(tmp_path, text(rows))
     assert (caught.value.findings[0].row, caught.value.findings[0].line) == (3, 5)

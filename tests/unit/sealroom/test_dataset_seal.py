@@ -188,13 +188,33 @@ def test_what_is_put_aside_on_the_disk_is_encrypted_and_nameless(tmp_path):
         assert spool.rows == 4
 
 
-def test_data_that_does_not_match_leaves_nothing_behind(desk):
+@pytest.mark.parametrize("out", ["sealed", "sealed/deep/er"])
+def test_data_that_does_not_match_leaves_nothing_behind(desk, out):
     rows = [list(row) for row in ROWS]
     rows[1][2] = "7"
-    answer = seal(desk, data=desk.write_csv(rows), code=4)
+    before = set(desk.folder.iterdir())
+    answer = seal(desk, data=desk.write_csv(rows), out=out, code=4)
     assert answer.json["code"] == "VALUE_CODE"
-    assert list((desk.folder / "sealed").iterdir()) == []
+    assert {path.name for path in set(desk.folder.iterdir()) - before} <= {"data.csv", "schema.toml", "terms.toml"}
     assert not (desk.home / "lineages").exists()
+
+
+def test_a_folder_that_was_there_or_is_not_empty_stays_where_data_are_refused(desk, monkeypatch):
+    rows = [list(row) for row in ROWS]
+    rows[1][2] = "7"
+    (desk.folder / "mine").mkdir()
+    seal(desk, data=desk.write_csv(rows), out="mine", code=4)
+    assert list((desk.folder / "mine").iterdir()) == []
+    seal(desk, data=desk.write_csv(rows), out="mine/new", code=4)
+    assert list((desk.folder / "mine").iterdir()) == []
+
+    def another_writes(spool, *_, **__):
+        (desk.folder / "shared" / "theirs").write_bytes(b"x")
+        raise DocumentError("VALUE_CODE", "refused meanwhile")
+
+    monkeypatch.setattr("sealroom.datasets.seal.read_into", another_writes)
+    seal(desk, out="shared", code=4)
+    assert [path.name for path in (desk.folder / "shared").iterdir()] == ["theirs"]
 
 
 def test_a_dataset_is_not_sealed_over_another(desk):

@@ -181,6 +181,83 @@ def test_counts_that_a_table_does_not_keep_are_findings(old, new, code):
     assert findings(text.replace(old, new, 1), "x.sdf", molecules.schema("mw")) == [(code, 1, 1, "molecule:structure")]
 
 
+GROUP = "M  V30 BEGIN SGROUP\nM  V30 1 {} 1 ATOMS=(2 1 2)\nM  V30 END SGROUP\nM  V30 END CTAB"
+COUNTED = ("COUNTS 3 2 0", "COUNTS 3 2 1")
+
+
+@pytest.mark.parametrize(
+    "kind", ["SRU", "MON", "MER", "COP", "CRO", "MOD", "GRA", "COM", "MIX", "FOR", "ANY", "GEN", "SUP", "MUL", "DAT"]
+)
+def test_polymers_are_no_molecules(kind):
+    text = molecules.sdf(("CCO", {}), v3000=True).replace(*COUNTED).replace("M  V30 END CTAB", GROUP.format(kind))
+    if kind in {"SUP", "MUL", "DAT"}:
+        assert len(molecules.arrays(text, "x.sdf", molecules.schema("mw"))[0]["mw"]) == 1
+    else:
+        assert findings(text, "x.sdf", molecules.schema("mw")) == [("MOLECULE_QUERY", 1, 1, "molecule:structure")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "M  STY  1   1 SRU\nM  SAL   1  2   1   2\nM  SBL   1  1   1\nM  SMT   1 n",
+        "M  LIN  1   1   4   2   1   2   3",
+        "M  APO  1   1   1",
+        "M  APO  1   1   3",
+    ],
+)
+def test_old_tables_that_stand_for_many_molecules_are_refused(line):
+    text = molecules.sdf(("CCO", {})).replace("M  END", f"{line}\nM  END")
+    found = findings(text, "x.sdf", molecules.schema("mw"))
+    assert found == [("MOLECULE_QUERY", 1, 1, "molecule:structure")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("M  V30 END CTAB", "M  V30 LINKNODE 1 3 2 2 1 2 3\nM  V30 END CTAB"),
+        ("1 1 1 2\n", "1 1 1 2 ENDPTS=(2 1 3) ATTACH=ANY\n"),
+        ("1 1 1 2\n", "1 1 1 2 ENDPTS=(2 1 3) ATTACH=ALL\n"),
+        ("1 1 1 2\n", "1 1 1 2 ATTACH=ANY\n"),
+        (" 0\nM  V30 2 ", " 0 ATTCHPT=1\nM  V30 2 "),
+    ],
+)
+def test_tables_that_stand_for_many_molecules_are_refused(old, new):
+    text = molecules.sdf(("CCO", {}), v3000=True)
+    assert text.count(old) == 1
+    found = findings(text.replace(old, new), "x.sdf", molecules.schema("mw"))
+    assert found == [("MOLECULE_QUERY", 1, 1, "molecule:structure")]
+
+
+@pytest.mark.parametrize(
+    ("mass", "taken"),
+    [("13", True), ("14", True), ("0", True), ("-99", False), ("999", False), ("5", False), ("", False), ("x", False)],
+)
+def test_isotopes_that_no_element_has_are_refused_in_old_tables(mass, taken):
+    text = molecules.sdf(("CCO", {})).replace("M  END", f"M  ISO  2   3  18   1 {mass:>3}\nM  END")
+    if taken:
+        assert len(molecules.arrays(text, "x.sdf", molecules.schema("mw"))[0]["mw"]) == 1
+    else:
+        assert findings(text, "x.sdf", molecules.schema("mw")) == [("MOLECULE_ISOTOPE", 1, 1, "molecule:structure")]
+
+
+@pytest.mark.parametrize("mass", ["99999999999", "-5", "999", "1", "1-\nM  V30 4000", "13.5"])
+def test_isotopes_that_no_element_has_are_refused_in_new_tables(mass):
+    schema, text = molecules.schema("mw"), molecules.sdf(("CCO", {}), v3000=True)
+    old = " 0\nM  V30 2 "
+    assert text.count(old) == 1
+    assert len(molecules.arrays(text.replace(old, f" 0 MASS=13{old[2:]}"), "x.sdf", schema)[0]["mw"]) == 1
+    found = findings(text.replace(old, f" 0 mass={mass}{old[2:]}"), "x.sdf", schema)
+    assert found == [("MOLECULE_ISOTOPE", 1, 1, "molecule:structure")]
+
+
+@pytest.mark.parametrize(
+    ("smiles", "taken"), [("[13CH4]", True), ("[2H]C", True), ("[99CH4]", False), ("[1CH4]", False)]
+)
+def test_isotopes_that_no_element_has_are_refused_in_smiles(smiles, taken):
+    found = Standardiser().smiles(smiles)
+    assert getattr(found, "code", None) == (None if taken else "MOLECULE_ISOTOPE")
+
+
 def test_a_table_without_atoms_and_a_cage_of_too_many_rings_are_refused():
     from rdkit import Chem
 
@@ -205,10 +282,13 @@ def test_a_finding_shows_no_connection_table():
 def test_an_empty_sd_file_and_one_that_is_no_utf8_are_findings(tmp_path):
     schema = molecules.schema("mw")
     assert findings("\n\n", "x.sdf", schema) == [("FILE_EMPTY", None, None, None)]
-    (tmp_path / "x.sdf").write_bytes(molecules.sdf(("CCO", {})).encode() + b"\xff\xfe\n$$$$\n")
-    with pytest.raises(CheckError) as caught:
-        check_file(tmp_path / "x.sdf", schema, lambda _: None)
-    assert caught.value.findings[0].code == "SDF_ENCODING"
+    record = molecules.sdf(("CCO", {})).encode()
+    for before, after in ((0, 3000), (2999, 1), (3000, 0)):  # far within the file; first; last
+        (tmp_path / "x.sdf").write_bytes(record * before + b"\n\xff\n$$$$\n" + record * after)
+        with pytest.raises(CheckError) as caught:
+            check_file(tmp_path / "x.sdf", schema, lambda _: None)
+        first = caught.value.findings[0]
+        assert (first.code, first.row, first.line) == ("SDF_ENCODING", before + 1, before * record.count(b"\n") + 2)
 
 
 def test_unknown_properties_are_told_once_and_no_more_than_can_be_shown():
@@ -256,9 +336,9 @@ def test_memory_does_not_grow_with_what_is_wrong_or_long():
 
 
 def test_a_csv_line_that_is_too_long_is_not_read(monkeypatch):
-    monkeypatch.setattr(rows_module, "CHARACTERS", 1000)
+    monkeypatch.setattr("sealroom.datasets.csv_rows.CHARACTERS", 1000)
     text = "id,sol\n1,2\n2," + " " * 1000 + "3\n"
-    assert findings(text, "x.csv", molecules.schema(subject="id", more=(SOL,))) == [("CSV_SYNTAX", 2, 3, None)]
+    assert findings(text, "x.csv", molecules.schema(subject="id", more=(SOL,))) == [("ROW_TOO_LONG", 2, 3, None)]
 
 
 def test_blocks_are_bounded_by_characters(monkeypatch):
