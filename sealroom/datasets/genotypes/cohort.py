@@ -60,7 +60,7 @@ class GenotypeCohort:
     source: GenotypeSource = field(init=False)
     _chromosomes: Chromosomes = field(init=False)
     _placing: Placing | None = field(default=None, init=False)
-    _unique: Unique = field(default_factory=Unique, init=False)
+    _unique: Unique = field(init=False)
     _rare: int = field(default=0, init=False)
     _stack: ExitStack = field(default_factory=ExitStack, init=False)
 
@@ -70,6 +70,7 @@ class GenotypeCohort:
         kinds: dict[GenotypeKind, Callable[[Path, Chromosomes, Progress], GenotypeSource]]
         kinds = {"bfile": BedSource, "pfile": PgenSource, "vcf": VcfSource}
         self.source = kinds[self.files.kind](path, self._chromosomes, self.progress)
+        self._unique = Unique(self.source.samples.file)
         if catalogue is not None:
             self._placing = Placing(require_file(catalogue), self.source.samples, self.folder)
             self._stack.enter_context(self._placing)
@@ -91,7 +92,7 @@ class GenotypeCohort:
         Raises
         ------
         CheckError
-            ``VARIANTS_NONE`` where no variant is left.
+            ``VARIANTS_COUNT`` where no variant is left, or too many; those of ``Unique`` without a partner's catalogue.
         """
         samples = len(self.source.samples)
         if self._placing is None:

@@ -3,13 +3,16 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from sealroom.datasets.cells import Wrong, subject_text
 from sealroom.datasets.findings import Finding, Findings
 from sealroom.datasets.genotypes.lines import refuse, text_lines
 
-__all__ = ["Samples", "checked_samples", "read_fam", "read_psam"]
+__all__ = ["MAX_SAMPLES", "Samples", "checked_samples", "read_fam", "read_psam", "require_sample_count"]
 
+MAX_SAMPLES: Final = 1_000_000
+"""Twice the largest cohorts of today. Each name takes some 150 bytes of memory."""
 _FAM_FIELDS = 6
 
 
@@ -47,21 +50,43 @@ def read_psam(path: Path) -> Samples:
 
 
 def checked_samples(file: str, names: Iterable[tuple[int, str]]) -> Samples:
-    """Check the names, each with its line: at least one, none empty, none twice."""
+    """Check the names, each with its line: at least one, none empty, none twice.
+
+    Raises
+    ------
+    CheckError
+        ``SAMPLE_NAME`` and ``SAMPLE_TWICE``, each once for a line, however many names it has; ``SAMPLES_NONE``;
+        ``SAMPLES_COUNT`` as soon as there are too many.
+    """
     findings, seen = Findings(), dict[str, int]()
-    for line, name in names:
+    last: dict[str, int] = {}
+
+    def add(finding: Finding, line: int) -> None:
+        if last.get(finding.code) != line:
+            findings.add(finding)
+        last[finding.code] = line
+
+    for count, (line, name) in enumerate(names, start=1):
+        require_sample_count(file, count, line)
         identifier = subject_text(name)
         if isinstance(identifier, Wrong):
-            findings.add(Finding("SAMPLE_NAME", file, "a sample without a name", "a name", line=line))
+            add(Finding("SAMPLE_NAME", file, identifier.found, identifier.wanted, line=line), line)
         elif identifier in seen:
             place = f"the sample of line {seen[identifier]} again" if line != seen[identifier] else "a sample again"
-            findings.add(Finding("SAMPLE_TWICE", file, place, "each once", column="IID", line=line, value=identifier))
+            found = Finding("SAMPLE_TWICE", file, place, "each once", column="IID", line=line, value=identifier)
+            add(found, line)
         else:
             seen[identifier] = line
     if not seen and not findings.count:
         refuse("SAMPLES_NONE", file, "no samples", "at least one")
     findings.require_none()
     return Samples(file, tuple(seen))
+
+
+def require_sample_count(file: str, count: int, line: int) -> None:
+    """Refuse more samples than are read; called before memory is taken for their names."""
+    if count > MAX_SAMPLES:
+        refuse("SAMPLES_COUNT", file, f"more than {MAX_SAMPLES} samples", "fewer; take a part of them", line=line)
 
 
 def _fam_names(path: Path, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:

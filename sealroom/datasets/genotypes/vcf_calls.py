@@ -68,7 +68,7 @@ class CallReader:
             found = [_CODES.get(text, _UNKNOWN) for text in texts]
             if _UNKNOWN in found:
                 place = found.index(_UNKNOWN)
-                self._refuse(line, self._samples.names[place], texts[place])
+                self._refuse(line, place, texts[place])
             codes = np.array(found, dtype=np.uint8)
         half = codes == _HALF
         self.half_calls += int(half.sum())
@@ -95,11 +95,19 @@ class CallReader:
     def _require_fields(self, line: int, cells: list[bytes], most: int) -> None:
         colons = [cell.count(b":") for cell in cells]
         if (found := max(colons)) > most:
-            sample, wanted = self._samples.names[colons.index(found)], f"at most {most + 1}, as FORMAT"
-            refuse("VCF_FIELDS", self._samples.file, f"{found + 1} fields", wanted, line=line, column=sample)
+            place, wanted = colons.index(found), f"at most {most + 1}, as FORMAT"
+            refuse(
+                "VCF_FIELDS",
+                self._samples.file,
+                f"{found + 1} fields",
+                wanted,
+                line=line,
+                column=_column(place),
+                value=self._samples.names[place],
+            )
 
-    def _refuse(self, line: int, sample: str, text: bytes) -> None:
-        shown = text.decode("ascii", "replace")
+    def _refuse(self, line: int, place: int, text: bytes) -> None:
+        shown = f"{self._samples.names[place]}: {text.decode('ascii', 'replace')}"
         ploidy = len(text.replace(b"|", b"/").split(b"/"))
         if ploidy != _PLOIDY:
             wanted = "two on an autosome; leave such variants out"
@@ -109,7 +117,7 @@ class CallReader:
                 f"a call of {ploidy} allele{'s' if ploidy > 1 else ''}",
                 wanted,
                 line=line,
-                column=sample,
+                column=_column(place),
                 value=shown,
             )
         refuse(
@@ -118,6 +126,11 @@ class CallReader:
             "no call",
             "two of 0, 1 and . with / or |",
             line=line,
-            column=sample,
+            column=_column(place),
             value=shown,
         )
+
+
+def _column(place: int) -> str:
+    """Say which sample: by its number from 1, for a name is the owner's to see only."""
+    return f"sample {place + 1}"

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, NoReturn, cast
 
+from protocol.documents.dataset import MAX_VARIANTS
 from sealroom.datasets.genotypes.lines import bounded_line, refuse, require_file
-from sealroom.datasets.genotypes.samples import Samples, checked_samples
+from sealroom.datasets.genotypes.samples import Samples, checked_samples, require_sample_count
 
 __all__ = ["FIXED", "VcfFile"]
 
@@ -24,9 +25,11 @@ _GZIP: Final = b"\x1f\x8b"
 _BGZIP_EXTRA: Final = b"BC"
 _BGZIP_END: Final = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _MAX_META: Final = 2**20
+_MAX_META_LINES, _MAX_META_BYTES = 10**6, 2**26
+"""The lines before the heading: an assembly may have some hundred thousand contigs."""
 _MAX_HEADING: Final = 2**26
-_RECORD_BYTES, _CALL_BYTES = 2**22, 512
-"""A record may have 4 MiB for its fixed columns and 512 bytes for each call."""
+_RECORD_BYTES, _CALL_BYTES = 2**22, 128
+"""A record may have 4 MiB for its fixed columns and 128 bytes for each call."""
 
 
 class VcfFile:
@@ -37,7 +40,13 @@ class VcfFile:
     StorageError
         ``FILE_MISSING``.
     CheckError
-        ``VCF_HEADER``, ``VCF_CUT``, ``LINE_TOO_LONG``, ``SAMPLE_TWICE``, ``SAMPLES_NONE``.
+        ``VCF_HEADER``, ``VCF_META``, ``VCF_CUT``, ``LINE_TOO_LONG``, and those of ``checked_samples``; from ``records``
+        also ``VCF_COLUMNS`` and ``VARIANTS_COUNT``.
+
+    Notes
+    -----
+    A few bytes of gzip can stand for gigabytes, so every count and length has a bound and is held against it before
+    memory is taken for it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,6 +72,8 @@ class VcfFile:
                 self.position = self._raw.tell()
                 if number <= self._heading:
                     continue
+                if number - self._heading > MAX_VARIANTS:
+                    refuse("VARIANTS_COUNT", self.name, f"more than {MAX_VARIANTS} records", "fewer", line=number)
                 if (found := line.count(b"\t")) != tabs:
                     wanted = f"{tabs + 1}, as the heading"
                     refuse("VCF_COLUMNS", self.name, f"{found + 1} columns", wanted, line=number)
@@ -93,16 +104,23 @@ class VcfFile:
             yield number, line[:-1].removesuffix(b"\r")
 
     def _read_heading(self, stream: BinaryIO) -> tuple[int, Samples]:
-        number, line = 0, b""
+        number, size, line = 0, 0, b""
         for number, line in self._lines(stream, _MAX_HEADING):
             if number == 1 and not line.startswith(_FIRST):
                 wanted = "##fileformat=VCFv4.x; bcftools view -Oz writes VCF from BCF"
                 refuse("VCF_HEADER", self.name, "another first line", wanted, line=1)
             if not line.startswith(b"##") or len(line) > _MAX_META:
                 break
+            size += len(line)
+            if number > _MAX_META_LINES or size > _MAX_META_BYTES:
+                wanted = f"at most {_MAX_META_LINES} and {_MAX_META_BYTES} bytes; bcftools annotate -x drops others"
+                refuse(
+                    "VCF_META", self.name, f"{number} lines and {size} bytes before the heading", wanted, line=number
+                )
         if not line.startswith(_COLUMNS + b"\t"):
             wanted = _COLUMNS.decode().replace("\t", " ") + " and the samples, between tabs"
             refuse("VCF_HEADER", self.name, "no heading with samples", wanted, line=number or None)
+        require_sample_count(self.name, line.count(b"\t") - _COLUMNS.count(b"\t"), number)
         try:
             names = line[len(_COLUMNS) + 1 :].decode("utf-8").split("\t")
         except UnicodeDecodeError:

@@ -532,15 +532,15 @@ def record(calls, form="GT"):
         (record(["3"] * 5, "DP"), "VCF_FORMAT", 9, "FORMAT"),
         (record(["3:0/1"] * 5, "DP:GT"), "VCF_FORMAT", 9, "FORMAT"),
         (record(["0/1:1/1"] * 5, "GT:GT"), "VCF_FORMAT", 9, "FORMAT"),
-        (record(["0/1:3", "0/1", "0/1:3:4", "0/1:3", "0/1:3"], "GT:DP"), "VCF_FIELDS", 9, "s3"),
-        (record(["0/1", "0/1", "0/1", "0/1:3", "0/1"]), "VCF_FIELDS", 9, "s4"),
-        (record(["0/1", "0/1", "0/2", "0/1", "0/1"]), "VCF_GT", 9, "s3"),
-        (record(["0/1", "0/1", "0-1", "0/1", "0/1"]), "VCF_PLOIDY", 9, "s3"),
-        (record(["0/1", "0/1", "0/1", "0/1", "a/b"]), "VCF_GT", 9, "s5"),
-        (record(["0/1", "", "0/1", "0/1", "0/1"]), "VCF_PLOIDY", 9, "s2"),
-        (record(["0/1", "1", "0/1", "0/1", "0/1"]), "VCF_PLOIDY", 9, "s2"),
-        (record(["0/1", "0/1/1", "0/1", "0/1", "0/1"]), "VCF_PLOIDY", 9, "s2"),
-        (record(["0/1:1", "0/1:1", "0/1:1", "0:1", "0/1:1"], "GT:DP"), "VCF_PLOIDY", 9, "s4"),
+        (record(["0/1:3", "0/1", "0/1:3:4", "0/1:3", "0/1:3"], "GT:DP"), "VCF_FIELDS", 9, "sample 3"),
+        (record(["0/1", "0/1", "0/1", "0/1:3", "0/1"]), "VCF_FIELDS", 9, "sample 4"),
+        (record(["0/1", "0/1", "0/2", "0/1", "0/1"]), "VCF_GT", 9, "sample 3"),
+        (record(["0/1", "0/1", "0-1", "0/1", "0/1"]), "VCF_PLOIDY", 9, "sample 3"),
+        (record(["0/1", "0/1", "0/1", "0/1", "a/b"]), "VCF_GT", 9, "sample 5"),
+        (record(["0/1", "", "0/1", "0/1", "0/1"]), "VCF_PLOIDY", 9, "sample 2"),
+        (record(["0/1", "1", "0/1", "0/1", "0/1"]), "VCF_PLOIDY", 9, "sample 2"),
+        (record(["0/1", "0/1/1", "0/1", "0/1", "0/1"]), "VCF_PLOIDY", 9, "sample 2"),
+        (record(["0/1:1", "0/1:1", "0/1:1", "0:1", "0/1:1"], "GT:DP"), "VCF_PLOIDY", 9, "sample 4"),
         (GOOD.replace("\t200\t", "\tx\t"), "VARIANT_FIELD", 9, "position"),
         (GOOD.replace("\t200\t", "\t\t"), "VARIANT_FIELD", 9, "position"),
         (GOOD.replace("\t200\t", "\t3000000000\t"), "VARIANT_FIELD", 9, "position"),
@@ -554,6 +554,19 @@ def test_a_vcf_that_is_none_is_refused_with_its_line(tmp_path, refused, text, co
     for name, data in (("x.vcf", text.encode()), ("x.vcf.gz", gzip.compress(text.encode()))):
         (tmp_path / name).write_bytes(data)
         refused(code, "vcf", tmp_path / name, file=name, line=line, column=column)
+
+
+@pytest.mark.parametrize("call", ["0", "a/b", "0/1:3"])
+def test_the_name_of_a_sample_is_shown_to_the_owner_only(tmp_path, call):
+    samples = ["s1", "s2", "Ada Lovelace", "s4", "s5"]
+    record = vcf_record(VARIANTS[0], ["0/1", "0/1", call, "0/1", "0/1"])
+    (tmp_path / "x.vcf").write_text(vcf_text([record], samples))
+    with pytest.raises(CheckError) as caught:
+        convert("vcf", tmp_path / "x.vcf")
+    found = caught.value.findings[0]
+    assert "Lovelace" in found.words(with_value=True)
+    assert found.column == "sample 3"
+    assert "Lovelace" not in caught.value.detail + str(caught.value.problem())
 
 
 def test_the_names_of_samples_are_text(tmp_path, refused):

@@ -148,6 +148,16 @@ def test_table_and_genotypes_have_the_same_subjects(desk, verb):
     assert "'s2'" in shown and "'s5'" in shown
 
 
+@pytest.mark.parametrize("verb", ["check", "seal"])
+def test_samples_are_compared_before_a_record_is_read(desk, verb):
+    path = desk.folder / "g.vcf"
+    path.write_text(gf.vcf_text(["no record\n"]))
+    more = ("--vcf", path, *(("--assembly", "GRCh38") if verb == "seal" else ()))
+    assert run(desk, verb, *more, code=4).json["code"] == "VCF_COLUMNS"
+    table = write_table(desk, ["s1", "s9", "s3", "s4", "s8"])
+    assert run(desk, verb, *more, table=table, code=4).json["code"] == "SAMPLE_WITHOUT_ROW"
+
+
 def test_a_check_says_what_would_be_sealed(desk):
     found = run(desk, "check", "--bfile", desk.folder / "g").json
     assert (found["rows"], found["variants"]) == (5, 4)
