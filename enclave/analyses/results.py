@@ -284,6 +284,9 @@ class RawMetric:
     Figures of one ``part`` are over disjoint subjects that make up the test set: the bins of a calibration curve.
     Figures of one ``step`` are over the same subjects, and the events of each are among those of the next: the
     points of a ROC curve. A figure about a number has its ``squares``: of errors, of deviations.
+
+    Figures of one ``score`` cut it: bins, in the order in which it rises, and points of a curve. ``above`` the cut of a
+    point are these subjects, and ``events`` are those of them with the event.
     """
 
     label: str
@@ -295,6 +298,8 @@ class RawMetric:
     part: str = ""
     step: str = ""
     squares: Numbers | None = None
+    score: str = ""
+    above: Support | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +310,9 @@ class RawMetrics:
     ``trained``: whom the models were trained on. ``left_out``: subjects of the tested tables that have a missing value;
     None where the test set is a part of these, drawn by chance. ``outcomes``: where they are numbers, of the test set
     and of the training set.
+
+    Where the outcome is an event: ``training`` is what the models were trained on, ``scored`` the test set with the log
+    odds that each model predicts as columns. ``trees``: a model is made of trees, whose leaves count all rows alike.
     """
 
     entries: tuple[RawMetric, ...]
@@ -314,6 +322,9 @@ class RawMetrics:
     trained: Support | None = None
     left_out: Support | None = None
     outcomes: tuple[Numbers, Numbers] | None = None
+    training: Design | None = field(default=None, compare=False)
+    scored: Design | None = field(default=None, compare=False)
+    trees: bool = False
     type: Literal["metrics"] = field(default="metrics", init=False)
 
     @property

@@ -10,7 +10,11 @@ judged as the cell of a count table that it is, on its own subjects and events, 
 - the bins of a calibration curve add up to the test set. If one is suppressed, the next smallest goes too, until
   what is hidden is itself a cell that might be shown;
 - between two points of a ROC curve, before the first one and beyond the last one there must be as many events as in a
-  cell: points in between are left out.
+  cell: points in between are left out. Points and bins cut one score: what they leave over between them must be a
+  cell too, or nobody, or the point is left out (``cuts``).
+
+Of models of an event each one's score and training set are judged as well, see ``prediction``: whoever trains or tests
+singles out no subject of others.
 
 A figure about a number is made of sums of squares: of errors, of deviations. Without each coalition each sum must rest
 on k subjects, by the inverse of the sum of squared shares, else it is suppressed: one far value would be the figure. So
@@ -29,8 +33,10 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from enclave.analyses.arrays import Bools, Floats
+from enclave.analyses.arrays import Floats
 from enclave.analyses.results import Numbers, RawMetric, RawMetrics, Support
+from enclave.disclosure.cuts import TOP, Cut, fits_bins
+from enclave.disclosure.prediction import require_scores, require_training
 from enclave.disclosure.rounding import significant, to_base
 from enclave.disclosure.support import Coalitions, safe_count, with_few_left_out
 from protocol.documents.outputs import Metric, Metrics
@@ -57,16 +63,21 @@ def release_metrics(raw: RawMetrics, preset: GatePreset, against: Coalitions, re
     DisclosureRefused
         ``ONE_OWNER`` where the test set is one owner's and anybody else receives the figures; ``SUBJECTS``,
         ``OUTCOME``, ``CLUSTERS`` where it is too small; ``TRAINING`` where the training set is; ``SPREAD`` where few
-        outcomes make up the spread of either; ``NOT_FINITE``, ``MAGNITUDE``.
+        outcomes make up the spread of either; what ``require_training`` and ``require_scores`` raise; ``NOT_FINITE``,
+        ``MAGNITUDE``.
     """
     _require_training_set(raw, preset.k, against)
     _require_spread(raw, preset.k, against)
+    if raw.events is not None:
+        require_training(raw, preset.k, against)
     holders = {owner for owner, count in raw.subjects.counts.items() if count}
     if len(holders) == 1:
         if set(recipients) != holders:
             raise DisclosureRefused("ONE_OWNER", "The test set is one owner's, and somebody else receives the figures.")
         against = _NOBODY
     _require_test_set(raw, preset.k, against)
+    if raw.events is not None:
+        require_scores(raw.scored, preset.k, against)
     shown = _shown(raw, preset.k, against)
     subjects = with_few_left_out(raw.subjects.total, raw.left_out or _NONE, preset.k)
     return Metrics(
@@ -133,15 +144,37 @@ def _shown(raw: RawMetrics, k: int, against: Coalitions) -> set[int]:
         if not shown.issuperset(places):
             kept = _leaving_a_cell([place for place in places if place in shown], raw, k, against)
             shown -= set(places) - set(kept)
-    reached: dict[str, Support] = {}
+    return shown - {place for place in cells if raw.entries[place].step} | set(_points(raw, cells, shown, k, against))
+
+
+def _points(raw: RawMetrics, cells: Collection[int], shown: set[int], k: int, against: Coalitions) -> Iterator[int]:
+    """Yield the points of curves that are far enough from each other and from the bins that are shown."""
+    kept: dict[str, list[Cut]] = {}
     for place in cells:
         entry = raw.entries[place]
-        events, before = entry.events or _NONE, reached.get(entry.step, _NONE)
-        if entry.step and safe_count(events.minus(before), against) < max(k, MIN_EVENTS):
-            shown.discard(place)
-        else:
-            reached[entry.step] = events
-    return shown
+        if not entry.step or entry.above is None or entry.events is None or raw.events is None:
+            continue
+        before, point = kept.setdefault(entry.step, [TOP]), Cut(entry.above, entry.events)
+        if safe_count(point.events.minus(before[-1].events), against) < max(k, MIN_EVENTS):
+            continue
+        everybody = Cut(raw.subjects, raw.events)
+        regions = [(everybody, point), *((point, other) for other in before)]
+        bins = list(_bins(raw, entry.score, shown))
+        if all(
+            fits_bins(region, edges, told, lambda among, having: _is_cell(among, having, k, against))
+            for region, (edges, told) in itertools.product(regions, bins)
+        ):
+            before.append(point)
+            yield place
+
+
+def _bins(raw: RawMetrics, score: str, shown: set[int]) -> Iterator[tuple[list[Cut], list[int]]]:
+    """Yield of each part that cuts a score the edges of its bins, and which of these are shown."""
+    for part in {entry.part for entry in raw.entries if entry.score == score} - {""}:
+        places = [place for place, entry in enumerate(raw.entries) if entry.part == part]
+        above = [_rest(places[:lower], raw) for lower in range(len(places))]
+        edges = [Cut(subjects, events or _NONE) for subjects, events in above]
+        yield [*edges, TOP], [number for number, place in enumerate(places) if place in shown]
 
 
 def _leaving_a_cell(places: Collection[int], raw: RawMetrics, k: int, against: Coalitions) -> list[int]:

@@ -28,7 +28,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from enclave.analyses.arrays import Bools, Floats, Integers
-from enclave.analyses.results import RawRegression, RawTerm
+from enclave.analyses.results import Design, RawRegression, RawTerm
 from enclave.disclosure.rounding import p_value, significant, to_base
 from enclave.disclosure.separation import overlapping_groups
 from enclave.disclosure.spread import (
@@ -51,6 +51,7 @@ __all__ = [
     "SUBJECTS_PER_PARAMETER",
     "maximum_leverage",
     "release_regression",
+    "require_design",
 ]
 
 DIGITS = 4
@@ -60,6 +61,8 @@ MAX_LEVERAGE = 0.5
 _RANK_TOLERANCE = 1e-9
 _ROUNDING = 1e-9
 """By how much rounding may lift the leverage of k equal subjects above 1/k."""
+_NOTHING = 1e-9
+"""Of a standard error: a coefficient below it is rounding."""
 _EXACT = 1e-10
 """Share of the outcome's variance below which residuals are rounding."""
 _TWO_VALUES = 2
@@ -81,23 +84,39 @@ def release_regression(raw: RawRegression, preset: GatePreset, against: Coalitio
         raise DisclosureRefused("RECIPIENTS", "The output has no recipient to judge it for.")
     if len(raw.terms) != design.matrix.shape[1]:
         raise DisclosureRefused("SHAPE", "The terms are not the columns of the design.")
-    observed = design.outcome if raw.effect == "difference" else design.event
-    if observed is None or (design.outcome is not None) == (design.event is not None):
-        raise DisclosureRefused("SHAPE", "The outcome is not of the kind that the effect is about.")
     if raw.penalised:
         raise DisclosureRefused("SEPARATION", "The model was penalised because its columns determine the outcome.")
-    if not np.isfinite(design.matrix).all():
-        raise DisclosureRefused("NOT_FINITE", "A value of the design is not finite.")
-    coded = [code_values(column) for column in (*design.matrix.T, *design.references.T)]
-    outcome = code_values(observed)[1] if design.event is None else design.event.astype(np.intp)
-    for coalition in sorted(against, key=sorted):
-        _judge(raw, coded, outcome, coalition, preset.k)
+    require_design(design, raw.effect, against, preset.k)
     return Regression(
         effect=raw.effect,
         subjects=to_base(with_few_left_out(len(design.matrix), raw.left_out, preset.k), preset.base),
         events=None if design.event is None else to_base(int(np.count_nonzero(design.event)), preset.base),
         terms=tuple(_term(label, term) for label, term in enumerate(raw.terms)),
     )
+
+
+def require_design(design: Design, effect: Effect, against: Coalitions, k: int, *, ridge: bool = False) -> None:
+    """Require of a design what a model's release does, without each coalition's rows.
+
+    ``ridge``: the model has an estimate whatever the outcomes, so that there is one tells nothing: nobody need keep the
+    columns from separating them.
+
+    Raises
+    ------
+    DisclosureRefused
+        As ``release_regression``.
+    """
+    observed = design.outcome if effect == "difference" else design.event
+    if observed is None or (design.outcome is not None) == (design.event is not None):
+        raise DisclosureRefused("SHAPE", "The outcome is not of the kind that the effect is about.")
+    if not np.isfinite(design.matrix).all():
+        raise DisclosureRefused("NOT_FINITE", "A value of the design is not finite.")
+    coded = [code_values(column) for column in (*design.matrix.T, *design.references.T)]
+    outcome = code_values(observed)[1] if design.event is None else design.event.astype(np.intp)
+    for coalition in sorted(against, key=sorted):
+        rest = _judge(design, effect, coded, outcome, coalition, k)
+        if effect == "odds ratio" and not ridge:
+            _require_overlap(design, outcome == 1, rest, k)
 
 
 def maximum_leverage(matrix: Floats, strata: Integers | None = None) -> float:
@@ -143,23 +162,27 @@ def _basis(centred: Floats) -> Floats:
     return basis
 
 
-def _judge(raw: RawRegression, columns: _Columns, outcome: Integers, coalition: frozenset[Key], k: int) -> None:
-    """Judge a design without a coalition's rows; ``outcome``: 1 for an event, or the place of a number among all."""
-    design = raw.design
+def _judge(
+    design: Design, effect: Effect, columns: _Columns, outcome: Integers, coalition: frozenset[Key], k: int
+) -> Bools:
+    """Judge a design without a coalition's rows, return which are left that tell anything.
+
+    ``outcome``: 1 for an event, or the place of a number among all.
+    """
     gone = [index for index, key in enumerate(design.owner_keys) if key in coalition]
-    rest = _informative(raw, ~np.isin(design.owners, gone))
+    rest = _informative(design, effect, ~np.isin(design.owners, gone))
     matrix, had = design.matrix[rest], outcome[rest]
     if len(matrix) < k:
         raise DisclosureRefused("SUBJECTS", "Too few subjects.")
     strata = np.zeros(len(matrix), dtype=int) if design.strata is None else design.strata[rest]
-    halves = _halves(had, strata, raw.effect, k)
-    intercepts = 0 if raw.effect == "hazard ratio" else len(np.unique(strata))
+    halves = _halves(had, strata, effect, k)
+    intercepts = 0 if effect == "hazard ratio" else len(np.unique(strata))
     _require_freedom(len(matrix), matrix.shape[1] + intercepts)
     two_valued: list[Floats] = []
     for levels, codes in columns:
         left = codes[rest]
         if design.outcome is None:
-            require_events(levels, left, had == 1, strata, k, symmetric=raw.effect == "odds ratio")
+            require_events(levels, left, had == 1, strata, k, symmetric=effect == "odds ratio")
         else:
             require_varied(levels, left, design.outcome[rest], had, strata, k)
         if np.count_nonzero(np.bincount(left)) == _TWO_VALUES:
@@ -172,18 +195,23 @@ def _judge(raw: RawRegression, columns: _Columns, outcome: Integers, coalition: 
         raise DisclosureRefused("LEVERAGE", "Too few subjects, or events, have too much influence on the model.")
     if design.outcome is not None:
         require_many([_residuals(matrix, design.outcome[rest], strata)], k)
-    if raw.effect == "odds ratio" and overlapping_groups(matrix, had == 1, strata, k) < k:
+    return rest
+
+
+def _require_overlap(design: Design, event: Bools, rest: Bools, k: int) -> None:
+    strata = np.zeros(len(rest), dtype=int) if design.strata is None else design.strata
+    if overlapping_groups(design.matrix[rest], event[rest], strata[rest], k) < k:
         raise DisclosureRefused("SEPARATION", "Too few subjects keep the columns from determining the outcome.")
 
 
-def _informative(raw: RawRegression, rest: Bools) -> Bools:
+def _informative(design: Design, effect: Effect, rest: Bools) -> Bools:
     """Return those rows of the rest whose stratum tells anything."""
-    strata, event = raw.design.strata, raw.design.event
+    strata, event = design.strata, design.event
     if strata is None or event is None:
         return rest
     events = np.bincount(strata[rest & event], minlength=strata.max() + 1)
     others = np.bincount(strata[rest & ~event], minlength=strata.max() + 1)
-    tells = events > 0 if raw.effect == "hazard ratio" else (events > 0) & (others > 0)
+    tells = events > 0 if effect == "hazard ratio" else (events > 0) & (others > 0)
     found: Bools = rest & tells[strata]
     return found
 
@@ -216,9 +244,11 @@ def _residuals(matrix: Floats, outcome: Floats, strata: Integers) -> Floats:
 
 
 def _term(label: int, term: RawTerm) -> Term:
+    # A coefficient of 0 is computed as whatever rounding leaves, which differs between processors.
+    nothing = abs(term.coefficient) < _NOTHING * term.standard_error
     return Term(
         label=label,
-        coefficient=significant(term.coefficient, DIGITS),
+        coefficient=significant(0.0 if nothing else term.coefficient, DIGITS),
         standard_error=significant(term.standard_error, DIGITS),
         p=p_value(term.p),
     )

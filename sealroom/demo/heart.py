@@ -20,7 +20,7 @@ _FIELDS = ("age", "sex", "cp", "trestbps", "chol", "fbs", "restecg", "thalach", 
 _GRADE = 13
 _MG_PER_MMOL = 38.67
 """Of cholesterol: mg/dL in one mmol/L."""
-_RECIPES = ("glm", "table1", "feasibility", "prediction")
+_RECIPES = ("glm", "table1", "feasibility", "prediction", "prediction-pooled")
 _SEXES = {"0": "f", "1": "m"}
 _CELL = re.compile(r"\?|-?[0-9]*\.?[0-9]+")
 _ANSWERS = {"0": "nein", "1": "ja"}
@@ -143,5 +143,6 @@ CLINICAL = DemoStudy(
         Question(
             "prediction", "Does a model that two hospitals trained tell disease in a third?", parties=("a", "b", "d")
         ),
+        Question("prediction-pooled", "And one that three hospitals trained together?", parties=("a", "b", "d")),
     ),
 )

@@ -5,7 +5,7 @@ import lung
 import numpy as np
 import pytest
 
-from enclave.analyses.results import Numbers, RawMetric, RawMetrics, Support
+from enclave.analyses.results import Design, Numbers, RawMetric, RawMetrics, Support
 from enclave.disclosure import release
 from enclave.disclosure.means import is_dominated
 from enclave.disclosure.metrics import release_metrics
@@ -56,8 +56,22 @@ def numeric(*entries, subjects, tested=None, trained=None):
     return RawMetrics(entries, subjects, None, outcomes=(tested or outcomes(), trained or outcomes()))
 
 
+def design(*columns, owners=ABC, event=None, each_has=100):
+    """As many rows of each owner; without a word on it a column of two values, either with as many events as not."""
+    rows = np.arange(each_has * len(owners))
+    found = columns or (np.where(rows // 2 % 2, 1.0, -1.0),)
+    return Design(
+        owners=rows // each_has,
+        owner_keys=tuple(owners),
+        matrix=np.column_stack(found),
+        references=np.empty((len(rows), 0), dtype=bool),
+        event=rows % 2 == 0 if event is None else event,
+    )
+
+
 def raw(*entries, subjects=None, events=None, **more):
-    return RawMetrics(entries or (entry(),), subjects or each(100), events or each(50), **more)
+    sound = {"trained": each(100), "training": design(), "scored": design()}
+    return RawMetrics(entries or (entry(),), subjects or each(100), events or each(50), **(sound | more))
 
 
 def judge(made, recipients=ABC, owners=ABC, preset=SACRO):
@@ -381,7 +395,9 @@ def test_bins_of_a_number():
 
 
 def points(*events, step="ROC"):
-    return tuple(entry(f"{step} {n}", 0.5, 0.4, 0.6, each(50), each(n), step=step) for n in events)
+    return tuple(
+        entry(f"{step} {n}", 0.5, 0.4, 0.6, each(50), each(n), step=step, score=step, above=each(n + 5)) for n in events
+    )
 
 
 def test_points_of_a_curve_with_enough_events_between_them():

@@ -9,13 +9,13 @@ import numpy as np
 from enclave.analyses.arrays import Bools, Integers
 from enclave.analyses.base import Analysis, Inputs, Plan
 from enclave.analyses.clinical.prediction.descriptor import DESCRIPTOR
-from enclave.analyses.clinical.prediction.models import predict_log_odds
+from enclave.analyses.clinical.prediction.models import TREES, predict_log_odds
 from enclave.analyses.clinical.prediction.performance import metric_labels, rate_models
 from enclave.analyses.columns import require_column, require_distinct, require_level
 from enclave.analyses.design import code_columns
 from enclave.analyses.parameters import names, text
 from enclave.analyses.pooling import Pooled, pool_subjects
-from enclave.analyses.results import RawMetrics, Support
+from enclave.analyses.results import Design, RawMetrics, Support
 from protocol.documents.dataset import Column, DatasetSchema
 from protocol.documents.study import Parameter
 from protocol.errors import AnalysisError
@@ -125,13 +125,23 @@ class Prediction(Analysis[PredictionData]):
             train = ~test
         if not (train.any() and test.any()):
             raise AnalysisError("NO_SUBJECTS", "Nobody without a missing value is left to train on, or to test.")
-        matrix, event = code_columns(data.pooled.frame, data.roles.covariates).matrix, data.event
+        coded, event = code_columns(data.pooled.frame, data.roles.covariates), data.event
+        matrix = coded.matrix
         log_odds = [
             (model, predict_log_odds(model, matrix[train], event[train], matrix[test], data.number(model)))
             for model in data.roles.models
         ]
         rated = rate_models(log_odds, event[test], _part(data.pooled, test).support)
-        return replace(rated, trained=data.pooled.support(train), left_out=left_out)
+        owners, keys = data.pooled.owners, data.pooled.owner_keys
+        scores = np.column_stack([odds for _, odds in log_odds])
+        return replace(
+            rated,
+            trained=data.pooled.support(train),
+            left_out=left_out,
+            training=Design(owners[train], keys, matrix[train], coded.references[train], event[train]),
+            scored=Design(owners[test], keys, scores, np.empty((len(scores), 0), dtype=bool), event[test]),
+            trees=TREES in data.roles.models,
+        )
 
 
 def _part(pooled: Pooled, inside: Bools) -> Pooled:

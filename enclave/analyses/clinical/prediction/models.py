@@ -8,7 +8,7 @@ import numpy as np
 from enclave.analyses.arrays import Bools, Floats
 from protocol.errors import AnalysisError
 
-__all__ = ["LEAST_LEAF", "MODELS", "predict_log_odds"]
+__all__ = ["LEAST_LEAF", "MODELS", "TREES", "predict_log_odds"]
 
 LEAST_LEAF = 20
 """Fewest training subjects in a leaf of a tree."""
@@ -41,6 +41,9 @@ _MAKERS: Mapping[str, Callable[[int], Any]] = {
     "gradient boosting": _gradient_boosting,
 }
 MODELS = tuple(_MAKERS)
+TREES = "gradient boosting"
+"""Its leaves count the rows of all who train alike, so one of them can make a leaf of its own rows and one subject of
+another. That shows in the figures only where who does so also has a hand in the test set."""
 
 
 def predict_log_odds(model: str, train: Floats, event: Bools, test: Floats, seed: int) -> Floats:

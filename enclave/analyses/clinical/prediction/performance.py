@@ -1,6 +1,7 @@
 """The figures that are told of a model, in the order and the words of the contract's labels."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -53,7 +54,7 @@ def rate_models(log_odds: Sequence[tuple[str, Floats]], event: Bools, count: Cal
     Disclosure
     ----------
     Each figure comes with its own subjects and events; bins of predicted risk are parts of the test set, points of the
-    ROC curve its steps: see ``enclave.disclosure.metrics``.
+    ROC curve its steps, and both cut one score: see ``enclave.disclosure.metrics``.
     """
     events = int(np.count_nonzero(event))
     if min(events, len(event) - events) < _FEWEST:
@@ -68,15 +69,17 @@ def _rate(model: str, log_odds: Floats, event: Bools, count: Callable[[Bools], S
     labels = iter(metric_labels([model]))
     risk: Floats = expit(log_odds)
 
-    def figure(estimate: Estimate, among: Bools, having: Bools, part: str = "", step: str = "") -> RawMetric:
-        return RawMetric(next(labels), *estimate, count(among), count(among & having), part, step)
+    def figure(estimate: Estimate, among: Bools, having: Bools, part: str = "") -> RawMetric:
+        score = model if part else ""
+        return RawMetric(next(labels), *estimate, count(among), count(among & having), part, score=score)
 
     everybody = np.ones(len(event), dtype=bool)
     overall = (auroc(log_odds, event), brier(risk, event), *calibration_line(log_odds, event))
     entries = [figure(estimate, everybody, event) for estimate in overall]
     for tenths in _SPECIFICITIES:
         above = above_threshold(log_odds, event, tenths)
-        entries.append(figure(_share(above, event), event, above, step=model))
+        point = figure(_share(above, event), event, above)
+        entries.append(replace(point, step=model, score=model, above=count(above)))
     bins = bin_risks(risk)
     entries += [figure(_share(event, inside), inside, event, part=f"{model}: observed") for inside in bins]
     entries += [figure(mean_risk(risk[inside]), inside, event, part=f"{model}: predicted") for inside in bins]
