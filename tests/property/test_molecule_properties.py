@@ -13,6 +13,7 @@ from rdkit import Chem
 
 from sealroom.datasets.cells import Wrong
 from sealroom.datasets.findings import CheckError
+from sealroom.datasets.molecules import source
 from sealroom.datasets.molecules.descriptors import cell_of
 from sealroom.datasets.molecules.sdf import MAX_RECORD, read_records
 from sealroom.datasets.molecules.structure import MAX_ATOMS, MAX_SMILES, Standardiser
@@ -49,7 +50,14 @@ TOKENS = [
     "*",
     "~",
 ]
-CODES = {"VALUE_MISSING", "MOLECULE_SYNTAX", "MOLECULE_SIZE", "MOLECULE_QUERY", "MOLECULE_IDENTITY"}
+CODES = {
+    "VALUE_MISSING",
+    "MOLECULE_SYNTAX",
+    "MOLECULE_SIZE",
+    "MOLECULE_QUERY",
+    "MOLECULE_IDENTITY",
+    "MOLECULE_ISOTOPE",
+}
 SDF_CODES = CODES | {
     "FILE_EMPTY",
     "SDF_SYNTAX",
@@ -69,10 +77,17 @@ TABLES = tuple(
 
 @pytest.fixture(autouse=True, scope="module")
 def _bounded_time():
-    """RDKit cannot be interrupted: the process ends, with a traceback, if a structure holds it up."""
+    """RDKit runs in this process here: it ends, with a traceback, if a structure holds it up."""
     faulthandler.dump_traceback_later(600, exit=True)
     yield
     faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_process():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source, "MoleculeReader", molecules.ReaderHere)
+        yield
 
 
 def features(found):
@@ -154,6 +169,20 @@ def test_counts_of_a_v3000_table_make_no_room(zeros, atoms, bonds, between):
     table = (
         f"\n  x\n\n  0  0  0     0  0            999 V3000\nM  V30 BEGIN CTAB\n{counts}\nM  V30 BEGIN ATOM\nM  END\n"
     )
+    found = STANDARDISER.connection_table(table)
+    assert isinstance(found, Wrong)
+    assert found.code in CODES
+
+
+@settings(max_examples=20)
+@given(
+    st.sampled_from(("0", "+0", "00", " ", "\n", "-\nM  V30 0")),
+    st.sampled_from(("", "M  V30 COUNTS ", "M  V30 COUNTS 0", "M  V30 ")),
+    st.sampled_from(("x", "", " 1x")),
+)
+def test_counts_of_tens_of_thousands_of_zeros_end(piece, head, tail):
+    """A search that went back over them would take minutes: its time is the square of their number."""
+    table = f"\n\n\n{head}{piece * (190_000 // len(piece))}{tail}\nM  END\n"
     found = STANDARDISER.connection_table(table)
     assert isinstance(found, Wrong)
     assert found.code in CODES

@@ -18,14 +18,14 @@ def test_the_filter_finds_as_many_as_published(reference):
     lines = (folder / "egfr_T003_unwanted_substructures.csv").read_text("utf-8").splitlines()[1:]
     patterns = [Chem.MolFromSmarts(line.split()[1]) for line in lines]
     standardiser, pains = Standardiser(), Pains()
-    kept, matches = 0, []
+    found_pains, kept, matches = 0, 0, []
     for row in csv.DictReader((folder / "egfr_T002_lipinski.csv").read_text("utf-8").splitlines()):
         found = standardiser.smiles(row["smiles"])
         assert not isinstance(found, Wrong)
-        before = pains.matches
-        pains.see(found.molecule)
-        if pains.matches == before:
+        if pains.match(found.molecule):
+            found_pains += 1
+        else:
             kept += 1
             matches.append(sum(found.molecule.HasSubstructMatch(pattern) for pattern in patterns))
-    assert (pains.matches, kept) == (published["pains"], published["no_pains"])
+    assert (found_pains, kept) == (published["pains"], published["no_pains"])
     assert (sum(matches), matches.count(0)) == (published["unwanted_matches"], published["clean"])

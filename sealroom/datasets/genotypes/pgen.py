@@ -21,6 +21,8 @@ __all__ = ["PgenSource"]
 
 _MAGIC: Final = b"\x6c\x1b"
 _BED_MODES: Final = b"\x00\x01"
+_INDEX_ELSEWHERE: Final = 0x20
+"""Bit of the third byte: the index is in another file, whose name the library makes up itself."""
 _READER: Final = "sealroom.datasets.genotypes.pgen_reader"
 
 
@@ -32,7 +34,7 @@ class PgenSource:
     StorageError
         ``FILE_MISSING``; ``LIBRARY_ABSENT`` where pgenlib is not installed.
     CheckError
-        ``PGEN_HEAD``, ``PVAR_PACKED``, and those of ``read_psam``, ``pvar_variants`` and ``reading``.
+        ``PGEN_HEAD``, ``PGEN_INDEX``, ``PVAR_PACKED``, and those of ``read_psam``, ``pvar_variants`` and ``reading``.
     """
 
     def __init__(self, prefix: Path, chromosomes: Chromosomes, progress: Progress) -> None:
@@ -54,6 +56,8 @@ class PgenSource:
             head = stream.read(3)
         if head[:2] != _MAGIC or head[2:] in (b"", *(bytes([mode]) for mode in _BED_MODES)):
             refuse("PGEN_HEAD", self._pgen.name, "a file that does not start as a .pgen file", "one that PLINK 2 wrote")
+        if head[2] & _INDEX_ELSEWHERE:
+            refuse("PGEN_INDEX", self._pgen.name, "an index in a file of its own, .pgi", "one file: plink2 --make-pgen")
 
     def blocks(self) -> Iterator[Block]:
         """Yield the variants of autosomes."""

@@ -5,6 +5,7 @@ Packed hard calls of all variants go to standard output, those of one after thos
 
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -31,9 +32,15 @@ def main(path: str, samples: int, variants: int) -> None:
                 reader.read_range(start, start + len(calls), calls)
                 sys.stdout.buffer.write(pack(_CODES[np.where(calls < 0, 3, calls)]).tobytes())
     except (RuntimeError, ValueError, OSError, MemoryError) as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        sys.stderr.write(_words(error, path) + "\n")
         sys.exit(BROKEN_FILE)
     sys.stdout.buffer.flush()
+
+
+def _words(error: BaseException, path: str) -> str:
+    """Return what the library says, which it says in bytes, in one line, with the file's name for its path."""
+    words = " ".join(said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said) for said in error.args)
+    return " ".join(words.replace(path, Path(path).name).split()) or type(error).__name__
 
 
 if __name__ == "__main__":

@@ -27,10 +27,10 @@ _SILENCE: Final = 300
 _SHOWN: Final = 300
 
 
-def limit_memory() -> None:
+def limit_memory(memory: int = MEMORY) -> None:
     """Bound the memory of this process and forbid core dumps; called by a child before it opens a file."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ __all__ = ["Pains"]
 
 
 class Pains:
-    """Counts molecules that match at least one of the 480 PAINS patterns, as RDKit has them.
+    """Says whether a molecule matches at least one of the 480 PAINS patterns, as RDKit has them.
 
     References
     ----------
@@ -18,8 +18,7 @@ class Pains:
         parameters = FilterCatalog.FilterCatalogParams()
         parameters.AddCatalog(FilterCatalog.FilterCatalogParams.FilterCatalogs.PAINS)
         self._catalogue = FilterCatalog.FilterCatalog(parameters)
-        self.matches = 0
 
-    def see(self, molecule: Chem.Mol) -> None:
-        """Count a molecule if it matches."""
-        self.matches += self._catalogue.HasMatch(molecule)
+    def match(self, molecule: Chem.Mol) -> bool:
+        """Say whether a molecule matches."""
+        return self._catalogue.HasMatch(molecule)

@@ -1,7 +1,11 @@
-"""From the text of a molecule to its standard form, within limits. Imports RDKit."""
+"""From the text of a molecule to its standard form, within limits of size. Imports RDKit.
+
+These limits bound no time: RDKit's Normalizer takes it by about the cube of the groups that it rewrites, a minute for a
+chain of 120 sulfoxides. Time and memory are bounded by ``reader_process``.
+"""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +21,7 @@ __all__ = ["MAX_ATOMS", "MAX_RINGS", "MAX_SMILES", "Standard", "Standardiser", "
 MAX_SMILES: Final = 10_000
 """Characters of a SMILES."""
 MAX_ATOMS: Final = 1_000
-"""Atoms written out, hydrogens among them. Some steps take time by its square: one second for a chain of so many."""
+"""Atoms written out, hydrogens among them. Some steps take time by its square."""
 MAX_RINGS: Final = 100
 """Rings, as bonds less atoms plus fragments. Substructure search goes up steeply with fused rings; C60 has 31."""
 _SMILES = re.compile(r"[A-Za-z0-9@+\-\[\]()=#$:%/\\.*~<>]+", re.ASCII)
@@ -33,9 +37,22 @@ _BONDS = frozenset(
 )
 _ATOM_MAP = "molAtomMapNumber"
 _CONTINUED = "-\nM  V30 "
-_COUNTS = re.compile(r"^M  V30\s+COUNTS\s+\+?0*(\d*)\s+\+?0*(\d*)", re.MULTILINE | re.IGNORECASE | re.ASCII)
+_COUNTS = re.compile(r"^M  V30\s++COUNTS\s++\+?0*+(\d*+)\s++\+?0*+(\d*+)", re.MULTILINE | re.IGNORECASE | re.ASCII)
+"""Possessive throughout, so that it never goes back: zeros may be as many as they like."""
 _MAX_DIGITS = 4
+_MASS = re.compile(r"[0-9]{1,3}", re.ASCII)
+_GROUPS = frozenset({"SUP", "MUL", "DAT"})
+"""S-groups that leave a molecule what it is, all its atoms written out; others are of polymers, mixtures or choices."""
+_OPEN_BONDS = ("_MolFileBondEndPts", "_MolFileBondAttach")
+_OPEN_ATOM = "molAttchpt"
+_LINK_NODES = "_molLinkNodes"
+_PERIODIC_TABLE = Chem.GetPeriodicTable()
 _UNREADABLE = Wrong("MOLECULE_SYNTAX", "a structure that RDKit does not read", "one with sound valences and rings")
+_UNCERTAIN = Wrong("MOLECULE_QUERY", "an atom or bond of no certain kind: a residue or a query", "one molecule")
+_OPEN = Wrong(
+    "MOLECULE_QUERY", "a polymer, a repeated part, or a bond without a certain end", "one molecule, written out"
+)
+_NO_ISOTOPE = Wrong("MOLECULE_ISOTOPE", "a mass number that the element does not have", "an isotope that there is")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +113,11 @@ class Standardiser:
         if "\x00" in text:
             return Wrong("MOLECULE_SYNTAX", "a NUL character", "a connection table of text")
         # The counts of V3000 are as large as their writer likes, and RDKit makes room for them. V2000's have 3 digits.
-        if any(
-            len(number) > _MAX_DIGITS for found in _COUNTS.findall(text.replace(_CONTINUED, "")) for number in found
-        ):
+        joined = text.replace(_CONTINUED, "")
+        if any(len(number) > _MAX_DIGITS for found in _COUNTS.findall(joined) for number in found):
             return Wrong("MOLECULE_SIZE", "a count of ten thousand or more", f"a molecule of at most {MAX_ATOMS} atoms")
+        if not all(map(_MASS.fullmatch, _masses(joined))):  # RDKit leaves these out without a word
+            return _NO_ISOTOPE
         return self._read(
             lambda: Chem.MolFromMolBlock(text, sanitize=False, removeHs=False), lambda: Chem.MolFromMolBlock(text)
         )
@@ -133,14 +151,48 @@ def _refusal(raw: Chem.Mol | None) -> Wrong | None:
     """Say why a molecule that was read without any check goes no further."""
     if raw is None:
         return _UNREADABLE
-    atoms = raw.GetNumAtoms()
-    if not atoms:
+    if raw.GetNumAtoms() == 0:
         return Wrong("MOLECULE_SYNTAX", "no atoms", "a molecule")
+    return _beyond(raw) or _ambiguous(raw)
+
+
+def _beyond(raw: Chem.Mol) -> Wrong | None:
+    atoms = raw.GetNumAtoms()
     if atoms > MAX_ATOMS:
         return Wrong("MOLECULE_SIZE", f"{atoms} atoms", f"a molecule of at most {MAX_ATOMS}, hydrogens included")
     if raw.GetNumBonds() - atoms + len(Chem.GetMolFrags(raw)) > MAX_RINGS:
         return Wrong("MOLECULE_SIZE", f"more than {MAX_RINGS} rings", "a molecule of fewer")
+    return None
+
+
+def _ambiguous(raw: Chem.Mol) -> Wrong | None:
     queries = any(atom.GetAtomicNum() == 0 or atom.HasQuery() for atom in raw.GetAtoms())
     if queries or any(bond.HasQuery() or bond.GetBondType() not in _BONDS for bond in raw.GetBonds()):
-        return Wrong("MOLECULE_QUERY", "an atom or bond of no certain kind: a residue or a query", "one molecule")
+        return _UNCERTAIN
+    if _is_open(raw):
+        return _OPEN
+    isotopes = ((atom.GetAtomicNum(), atom.GetIsotope()) for atom in raw.GetAtoms() if atom.GetIsotope())
+    if not all(_PERIODIC_TABLE.GetMassForIsotope(number, mass) for number, mass in isotopes):
+        return _NO_ISOTOPE
     return None
+
+
+def _is_open(raw: Chem.Mol) -> bool:
+    """Say whether a connection table stands for many molecules, though its atoms and bonds look like those of one."""
+    return bool(
+        raw.HasProp(_LINK_NODES)
+        or any(group.GetProp("TYPE") not in _GROUPS for group in Chem.GetMolSubstanceGroups(raw))
+        or any(atom.HasProp(_OPEN_ATOM) for atom in raw.GetAtoms())
+        or any(bond.HasProp(name) for bond in raw.GetBonds() for name in _OPEN_BONDS)
+    )
+
+
+def _masses(table: str) -> Iterator[str]:
+    """Yield the mass numbers that a connection table states, as text."""
+    for line in table.split("\n"):
+        if line.startswith("M  ISO"):  # a number of atoms, then atom and mass number, four characters each
+            values = (line[place : place + 4].strip() for place in range(13, len(line), 8))
+            yield from filter(None, values)  # a blank is the natural mixture
+        elif line.startswith("M  V30 "):
+            words = (word.upper() for word in line.split())
+            yield from (word.removeprefix("MASS=") for word in words if word.startswith("MASS="))

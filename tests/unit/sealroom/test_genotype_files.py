@@ -411,6 +411,8 @@ def test_an_absent_library_is_said(tmp_path, monkeypatch):
         (lambda _data: b"", {"PGEN_HEAD"}),
         (lambda data: b"\x6c\x1b\x01" + data[3:], {"PGEN_HEAD"}),
         (lambda data: b"PGEN" + data[4:], {"PGEN_HEAD"}),
+        (lambda data: b"\x6c\x1b\x20" + data[3:], {"PGEN_INDEX"}),
+        (lambda data: b"\x6c\x1b\x21" + data[3:], {"PGEN_INDEX"}),
         (lambda data: data[:3], {"READER_REFUSED", "READER_DIED"}),
         (lambda data: data[:-2], {"READER_REFUSED", "READER_DIED"}),
         (lambda data: data[:3] + b"\xff" * 9 + data[12:], {"READER_REFUSED", "READER_DIED"}),
@@ -424,6 +426,18 @@ def test_a_pgen_file_that_is_none_is_refused_and_kills_nobody(tmp_path, change, 
         convert("pfile", tmp_path / "x")
     assert caught.value.code in codes
     assert caught.value.findings[0].file == "x.pgen"
+
+
+def test_what_the_library_says_is_shown_in_words_and_without_the_files_folder(tmp_path):
+    gf.write_pgen(tmp_path / "x")
+    with (tmp_path / "x.pvar").open("a") as sink:
+        sink.write("22\t9\t.\tA\tC\n")
+    with pytest.raises(CheckError) as caught:
+        convert("pfile", tmp_path / "x")
+    assert caught.value.code == "READER_REFUSED"
+    said = caught.value.findings[0].found
+    assert "x.pgen contains" in said
+    assert all(mark not in said for mark in ("b'", "\\n", str(tmp_path)))
 
 
 def test_another_number_of_samples_or_variants_is_refused(tmp_path):
