@@ -1,8 +1,9 @@
 """Dataset manifests: what an owner sealed, how to check it, and on which terms it may be used."""
 
+import decimal
 from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from protocol.dsse import SignedDocument
 from protocol.types import Base64, Count, Decimal, Digest, Document, Key, Name, Text, Timestamp
@@ -70,10 +71,20 @@ def sealed_size(plain: int) -> int:
     return whole * SEALED_SEGMENT + (rest + 28 if rest else 0)
 
 
+def _trimmed(code: str) -> str:
+    if code != code.strip():
+        raise ValueError("a code has no spaces around it; cells are trimmed, so none would match")
+    return code
+
+
+Code = Annotated[Text, AfterValidator(_trimmed)]
+"""What stands in a cell."""
+
+
 class Level(Document):
     """One value that a category may take: its code in the data and its label for people."""
 
-    code: Text
+    code: Code
     label: Text
 
 
@@ -94,7 +105,7 @@ class Column(Document):
     maximum: Decimal | None = None
     levels: Annotated[tuple[Level, ...], Field(max_length=1000)] = ()
     missing_allowed: bool = False
-    missing_codes: Annotated[tuple[Text, ...], Field(max_length=20)] = ()
+    missing_codes: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
 
     @model_validator(mode="after")
     def _kind_decides(self) -> Self:
@@ -117,6 +128,15 @@ class Column(Document):
         labels = [level.label for level in self.levels]
         if len(set(codes)) != len(codes) or len(set(labels)) != len(labels) or set(codes) & set(self.missing_codes):
             raise ValueError(f"column {self.name}: codes and labels of levels are unique and are not missing codes")
+        if len(set(self.missing_codes)) != len(self.missing_codes):
+            raise ValueError(f"column {self.name}: missing codes are unique")
+        return self
+
+    @model_validator(mode="after")
+    def _bounds_hold_something(self) -> Self:
+        low, high = self.minimum, self.maximum
+        if low is not None and high is not None and decimal.Decimal(low) > decimal.Decimal(high):
+            raise ValueError(f"column {self.name}: the minimum is above the maximum")
         return self
 
 

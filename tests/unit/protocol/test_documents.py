@@ -47,12 +47,30 @@ def refused(document, match, **changes):
         (CATEGORY, {"levels": (*LEVELS, Level(code="1", label="other"))}, "codes and labels of levels are unique"),
         (CATEGORY, {"levels": (*LEVELS, Level(code="3", label="male"))}, "codes and labels of levels are unique"),
         (CATEGORY, {"missing_allowed": True, "missing_codes": ("2",)}, "and are not missing codes"),
+        (NUMBER, {"minimum": "7.01", "maximum": "7"}, "column age: the minimum is above the maximum"),
+        (NUMBER, {"minimum": "-1", "maximum": "-10"}, "column age: the minimum is above the maximum"),
+        (NUMBER, {"missing_allowed": True, "missing_codes": ("NA", "9", "NA")}, "column age: missing codes are unique"),
+        (NUMBER, {"missing_allowed": True, "missing_codes": ("NA", "9 ")}, "a code has no spaces around it"),
+        (NUMBER, {"missing_allowed": True, "missing_codes": (" ",)}, "a code has no spaces around it"),
         (NUMBER, {"kind": "text"}, "Input should be"),
         (NUMBER, {"kind": "decimal", "scale": 10}, "less than or equal to 9"),
     ],
 )
 def test_columns(column, changes, match):
     refused(column, match, **changes)
+
+
+@pytest.mark.parametrize("code", [" 1", "1 ", "\u00a01", "1\u2003"])
+def test_the_code_of_a_level_could_stand_in_a_trimmed_cell(code):
+    with pytest.raises(ValidationError, match="a code has no spaces around it"):
+        Level(code=code, label=" male")
+    assert Level(code="1 a", label=" male ").code == "1 a"
+
+
+@pytest.mark.parametrize(("low", "high"), [("7", "7.0"), ("-10", "-9"), ("9", "10"), (None, "-1"), ("1", None)])
+def test_good_bounds(low, high):
+    column = factories.changed(NUMBER, {"minimum": low, "maximum": high})
+    assert (column.minimum, column.maximum) == (low, high)
 
 
 def test_good_columns_of_each_kind():

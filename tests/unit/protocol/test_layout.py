@@ -334,7 +334,9 @@ def test_numbers_without_bounds_stay_below_two_to_53(kind, value, good):
 
 
 @pytest.mark.parametrize(
-    ("low", "high"), [("9" * 18, None), (None, "-" + "9" * 18), ("5", "4")], ids=["above all", "below all", "crossed"]
+    ("low", "high"),
+    [("9" * 18, None), (None, "-" + "9" * 18), ("0.0000000001", "0.0000000002")],
+    ids=["above all", "below all", "between two steps"],
 )
 def test_bounds_that_nothing_satisfies(low, high):
     column = Column(name="n", description="x", kind="decimal", unit="1", scale=9, minimum=low, maximum=high)
