@@ -94,6 +94,16 @@ def test_nothing_deep_hides_behind_texts_and_comments(read, hidden):
     assert read(f"{hidden}\ny = 1\n")["y"] == 1
 
 
+@pytest.mark.parametrize("quote", ['"', "'"])
+@pytest.mark.parametrize("last", [3, 4, 5])
+def test_nothing_deep_hides_on_the_line_where_a_text_ends(read, quote, last):
+    text = f"x = [{quote * 3}a{quote * last}, "
+    assert read(f"{text} 1]") == {"x": ["a" + quote * (last - 3), 1]}
+    with pytest.raises(DocumentError) as caught:
+        read(text + "[" * MANY)
+    assert caught.value.code == "TOML_DEPTH"
+
+
 @pytest.mark.parametrize(
     "text",
     [
