@@ -64,6 +64,11 @@ def test_a_sound_model_leaves_rounded():
     ]
 
 
+def test_a_coefficient_that_is_only_rounding_is_nothing():
+    terms = tuple(RawTerm(f"term {n}", value, 0.25, 1.0) for n, value in enumerate((2.4e-10, -2.6e-10)))
+    assert [term.coefficient for term in release(design(), terms=terms).terms] == ["0", "-0.0000000002600"]
+
+
 def test_subjects_that_were_left_out_show_where_an_owner_has_k_of_them():
     a, b, c = KEYS
     assert release(design(), left_out=Support({a: 9, b: 9, c: 0})).subjects == 320  # 318 rows, to the nearest five
