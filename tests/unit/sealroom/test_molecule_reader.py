@@ -16,7 +16,7 @@ from sealroom.datasets.molecules.reader_process import Described, MoleculeReader
 from sealroom.datasets.sources import rows_of
 
 SULFOXIDES = "CS(=O)" * 200 + "C"
-"""Seven minutes of RDKit's Normalizer."""
+"""Minutes of RDKit's Normalizer."""
 CHILD = """
 import os, sys, time
 from sealroom.datasets.molecules import reader
