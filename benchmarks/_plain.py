@@ -23,8 +23,10 @@ from enclave.analyses.results import (
     RawResult,
     RawSurvival,
     RawTest,
+    Support,
 )
 from enclave.disclosure.rounding import decimals, midpoint, p_value, significant, to_base
+from enclave.disclosure.support import with_few_left_out
 from enclave.genotypes import BED_HEAD, BLOCK_BYTES, BLOCK_VARIANTS
 from enclave.ingest import SUBJECT, Cohort, GenotypeBlock
 from enclave.profiles import load_profile
@@ -33,7 +35,7 @@ from protocol.presets import PRESETS
 from sealroom.datasets.schema import load_schema
 from sealroom.recipe_files import load_recipe
 
-BASE = PRESETS["sacro"].base
+BASE, FEW = PRESETS["sacro"].base, PRESETS["sacro"].k
 
 
 def main() -> int:
@@ -97,7 +99,7 @@ def rounded(raw: RawResult) -> dict:
     match raw:
         case RawRegression():
             design = raw.design
-            subjects = to_base(len(design.matrix), BASE)
+            subjects = to_base(with_few_left_out(len(design.matrix), raw.left_out, FEW), BASE)
             events = None if design.event is None else to_base(int(design.event.sum()), BASE)
             terms = [
                 {
@@ -126,7 +128,9 @@ def rounded(raw: RawResult) -> dict:
                 for label, entry in enumerate(raw.entries)
             ]
             events = None if raw.events is None else to_base(raw.events.total, BASE)
-            sizes = {"subjects": to_base(raw.subjects.total, BASE), "events": events}
+            left_out = raw.left_out or Support({})
+            subjects = to_base(with_few_left_out(raw.subjects.total, left_out, FEW), BASE)
+            sizes = {"subjects": subjects, "events": events}
             return {"type": "metrics", **sizes, "entries": entries}
         case RawHits():
             entries = [
@@ -137,7 +141,8 @@ def rounded(raw: RawResult) -> dict:
                 }
                 for hit in raw.entries
             ]
-            return {"type": "hits", "label": 0, "subjects": to_base(len(raw.trait), BASE), "entries": entries}
+            subjects = to_base(with_few_left_out(len(raw.trait), raw.left_out, FEW), BASE)
+            return {"type": "hits", "label": 0, "subjects": subjects, "entries": entries}
         case _:
             raise NotImplementedError(f"How the gate rounds results of type {raw.type} is not written here.")
 

@@ -17,8 +17,7 @@ PLANTED = 4
 """Variants, evenly spaced, that move the trait, each by as much as makes a tenth of its variance."""
 COMMON = (0.2, 0.5)
 MISSING_CALLS = 0.005
-MISSING_TRAITS = 0.1
-"""So many that the gate need not hide how few they are."""
+MISSING_TRAITS = 0.04
 LEVELS = 2**16
 
 

@@ -90,7 +90,7 @@ _ALL = (
         recipes={"qsar": _shipped(DISCOVERY, "qsar")},
         write=write_compounds,
         start_up=Size(450),
-        sizes=(Size(1_500), Size(3_000)),
+        sizes=(Size(1_000), Size(2_000)),
         packages=("numpy", "pandas", "scikit-learn"),
         unit="compounds",
     ),

@@ -31,7 +31,6 @@ from _world import PARTIES, agree, seal, simulate, upload, world
 
 from custodian.keys import CustodianSecrets, read_passphrase
 from enclave.receipt import secret_seed
-from protocol.documents.dataset import PART_SIZE
 from protocol.governance import Study as Agreed
 from protocol.hpke import capsule_info
 from protocol.keyfile import open_secret
@@ -51,12 +50,14 @@ ENVIRONMENT = {
     "PATH": os.defpath,
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(PART_SIZE),
-    "MALLOC_TRIM_THRESHOLD_": str(2 * PART_SIZE),
+    "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20),
 }
-"""The plain program's: what the host gives an enclave, and the one thread to which an enclave limits itself. Of memory,
-what glibc comes to once a buffer as large as a part was freed: an enclave frees such buffers, and without these the
-plain program would give memory back and ask for it again with every block."""
+"""The plain program's: what the host gives an enclave, and the one thread to which an enclave limits itself.
+
+Of memory, the most that glibc comes to by itself once large buffers were freed. An enclave frees some before it begins
+to compute; a program without them gives memory back, and asks for it again, with every block of genotypes.
+"""
 PACKAGES = ("cryptography", "httpx")
 SIDES = ("clean room", "plain")
 
@@ -228,9 +229,8 @@ def report(study: Study, found: Found, rounds: int) -> None:
             if plain_beyond >= LEAST:
                 rows.append(row(f"{what}: beyond start-up, CPU", clean_beyond / plain_beyond, "plain files", GOAL))
             rows.append(row(f"{what}: with start-up, CPU", clean / plain, "plain files"))
-    print(
-        f"\nThe enclave's imports, seconds: {', '.join(f'{n} {s:.2f}' for n, s in import_seconds(study.name).items())}."
-    )
+    imports = ", ".join(f"{package} {seconds:.2f}" for package, seconds in import_seconds(study.name).items())
+    print(f"\nThe enclave's imports, seconds: {imports}.")
     publish(f"whole_run_{study.name}", rows, versions((*study.packages, *PACKAGES)))
 
 
