@@ -301,6 +301,11 @@ def test_a_stock_crypt4gh_file_is_taken_in(desk, custodian, tmp_path):
         options = ("--crypt4gh-key", own, "--crypt4gh-passphrase-file", tmp_path / "stock")
         seal(desk, *options, data=sealed, out=f"out-{number}")
         assert open_sealed(desk, custodian, f"out-{number}")[3].columns["time"].tolist() == [306, 455, 1010, 210]
+    (tmp_path / "latin.csv").write_bytes(data.read_bytes().replace(b"p2", b"p\xe9"))
+    with (tmp_path / "latin.csv").open("rb") as source, (tmp_path / "latin.csv.c4gh").open("wb") as sink:
+        lib.encrypt([(0, key, recipient)], source, sink)
+    refused = seal(desk, "--crypt4gh-key", plain_secret, data=tmp_path / "latin.csv.c4gh", out="x", code=4).json
+    assert [(found["code"], found["row"]) for found in refused["findings"]] == [("CSV_ENCODING", 2)]
     (tmp_path / "stock").write_text("another\n")
     options = ("--crypt4gh-key", secret, "--crypt4gh-passphrase-file", tmp_path / "stock")
     assert seal(desk, *options, data=tmp_path / "data-0.csv.c4gh", out="x", code=6).json["code"] == "PASSPHRASE"
