@@ -5,14 +5,14 @@ owner by owner (``Support``), for a model the design that it was fitted on (``De
 from these, so an analysis cannot wave itself through.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from enclave.analyses.arrays import Bools, Floats, Integers
+from enclave.analyses.arrays import Floats, Integers
+from enclave.analyses.subjects import Design, Support
 from protocol.documents.outputs import Effect
 from protocol.types import Key
 
@@ -44,26 +44,6 @@ __all__ = [
 
 MIN_ALLELE_FREQUENCY: Final = 0.05
 """Of a variant's rarer allele: the gate releases no hit below it, so no analysis need offer one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Support:
-    """Distinct subjects behind one cell: how many of each owner's. Owners without any may be left out."""
-
-    counts: Mapping[Key, int]
-
-    @property
-    def total(self) -> int:
-        """Distinct subjects of all owners."""
-        return sum(self.counts.values())
-
-    def without(self, owners: frozenset[Key]) -> int:
-        """Distinct subjects that belong to none of ``owners``."""
-        return sum(count for owner, count in self.counts.items() if owner not in owners)
-
-    def minus(self, other: "Support") -> "Support":
-        """Return the subjects here and not in ``other``, which must be a subset."""
-        return Support({owner: count - other.counts.get(owner, 0) for owner, count in self.counts.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,37 +84,6 @@ class RawTerm:
     coefficient: float
     standard_error: float
     p: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Design:
-    """What a model was fitted on, one row per subject.
-
-    Parameters
-    ----------
-    owners
-        Array of int, shape (n,): index into ``owner_keys``.
-    owner_keys
-        Root keys of the owners.
-    matrix
-        Array of float, shape (n, p): the columns whose coefficients are released.
-    references
-        Array of bool, shape (n, r): membership of the reference level of each category.
-    event
-        Array of bool, shape (n,): the outcome; None where that is a number.
-    strata
-        Array of int, shape (n,), or None: rows are compared only within a stratum.
-    outcome
-        Array of float, shape (n,): the outcome where it is a number, else None.
-    """
-
-    owners: Integers
-    owner_keys: tuple[Key, ...]
-    matrix: Floats
-    references: Bools
-    event: Bools | None
-    strata: Integers | None = None
-    outcome: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
