@@ -136,6 +136,17 @@ def test_rows_times_columns_are_bounded(tmp_path, monkeypatch, cells):
     assert len(sample.sdf_sample(tmp_path / "x.sdf")[1]) == min(9, cells // 2)
 
 
+def test_characters_are_bounded_and_an_empty_cell_counts_as_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(sample, "CHARACTERS", 20)
+    (tmp_path / "x.csv").write_text("a,b\n" + ",,,,\n" * 4 + "1,2\n")
+    assert sample.csv_sample(tmp_path / "x.csv")[1].to_numpy().tolist() == [["1", "2"]]
+    (tmp_path / "x.csv").write_text("a,b\n" + ",,,,\n" * 5 + "1,2\n")
+    with pytest.raises(DocumentError, match="FILE_EMPTY"):
+        sample.csv_sample(tmp_path / "x.csv")
+    (tmp_path / "x.sdf").write_text(f"{RECORD}> <a>\n1234\n\n$$$$\n" * 9)
+    assert len(sample.sdf_sample(tmp_path / "x.sdf")[1]) == 5
+
+
 @pytest.mark.parametrize(
     ("content", "code", "line"),
     [
