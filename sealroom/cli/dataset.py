@@ -132,7 +132,7 @@ def check(
 ) -> None:
     """Check a CSV or SD file, and genotypes, against its schema. Values are shown on your screen, stored nowhere."""
     from sealroom.datasets.check import check_file
-    from sealroom.datasets.findings import CheckError
+    from sealroom.datasets.findings import PLACE_LENGTH, CheckError, plain
     from sealroom.datasets.genotypes.check import check_with_genotypes
     from sealroom.datasets.schema import load_schema
 
@@ -154,7 +154,7 @@ def check(
         shown = {"rows": checked.rows, "columns": len(owner_schema.table.columns), "notes": list(checked.warnings)}
         print_json(shown | fields)
     else:
-        print_text(f"{csv.name}: {checked.rows} rows match the schema.")
+        print_text(f"{plain(csv.name, PLACE_LENGTH)}: {checked.rows} rows match the schema.")
         if fields:
             print_text(f"{fields['variants']} variants; their catalogue is {fields['catalogue']}.")
 
