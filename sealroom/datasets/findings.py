@@ -9,7 +9,7 @@ from typing import Any
 
 from protocol.errors import DocumentError
 
-__all__ = ["CheckError", "Finding", "Findings", "plain"]
+__all__ = ["PLACE_LENGTH", "CheckError", "Finding", "Findings", "plain"]
 
 SHOWN = 20
 VALUE_LENGTH = 40
