@@ -72,6 +72,20 @@ def test_parts_are_compared_each_with_its_own_mean():
     assert not rests_on_many([one, np.full(100, 7.0)], 10)
 
 
+def test_another_part_does_not_hide_that_few_take_the_mean_of_theirs_with_them():
+    few, quiet = np.repeat([0.0, 1.0], [31, 9]), normal(200) * 1e-3
+    assert not rests_on_many([few, quiet], 10)
+    assert rests_on_many([np.append(few, 1.0), quiet], 10)
+
+
+def test_the_effective_number_decides_where_enough_is_always_left():
+    """Shares of a half, a sixth, a twelfth and so on: without j of them 1 / (j + 1) is left, but one has a half."""
+    j = np.arange(1, 10)
+    values = np.concatenate([np.sqrt(0.95 / (j * (j + 1))) * (-1.0) ** j, normal(1000) * np.sqrt(0.145 / 1000)])
+    assert effective_number((values - values.mean()) ** 2) < 5
+    assert not rests_on_many([values], 10)
+
+
 @pytest.mark.parametrize("parts", [[], [np.empty(0)], [np.ones(30)], [np.ones(20), np.zeros(20)]])
 def test_no_spread_rests_on_nobody(parts):
     assert not rests_on_many(parts, 5)
