@@ -60,7 +60,8 @@ def plan(request: bytes) -> tuple[bytes, int]:
     Returns
     -------
     tuple
-        ``{"profile", "outputs": [{"output", "type", "labels", "reveals", "about"}]}`` and 0; or a problem object and 7.
+        ``{"profile", "outputs": [{"output", "type", "labels", "reveals", "about", "apart"}]}`` and 0; or a
+        problem object and 7.
     """
     try:
         asked = load_document(PlanRequest, request, limit=MAX_REQUEST)

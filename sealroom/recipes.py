@@ -89,6 +89,8 @@ def check_recipe(
     _require_slots(draft, datasets)
     manifests = {slot: datasets[slot].document for slot in draft.slots}
     planned = plan_signed(draft.analysis, draft.parameters, draft.outputs, manifests, draft.mappings)
+    for output in planned.outputs:
+        output.require_apart({slot: manifest.owner for slot, manifest in manifests.items()})
     preset = strictest(manifest.policy.preset for manifest in manifests.values())
     for manifest in manifests.values():
         require_terms(

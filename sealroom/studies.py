@@ -101,6 +101,7 @@ def _require_plan(study: Study) -> tuple[PlannedOutput, ...]:
         )
     owners = _owners(study)
     for output, agreed in zip(planned.outputs, contract.outputs, strict=True):
+        output.require_apart(owners)
         only = output.only(owners)
         if only is not None and {recipient.institution for recipient in agreed.recipients} != {only}:
             short = study.institutions[only].document.short

@@ -49,6 +49,8 @@ def cohorts(n=200, **more):
 
 
 def plan(outputs=("validation", "pooled"), slots="abc", **changes):
+    """Plan; without a word on it both models are trained, or, as trees are not for ``pooled``, the first one."""
+    changes.setdefault("models", BOTH[:1] if "pooled" in outputs else BOTH)
     parameters = {name: value for name, value in {**PARAMETERS, **changes}.items() if value is not None}
     return Prediction().plan(parameters, outputs, dict.fromkeys(slots, DatasetSchema(table=SCHEMA)))
 

@@ -9,6 +9,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import ClassVar, Generic, Literal, TypeVar
 
 from numpy.linalg import LinAlgError
@@ -68,7 +69,7 @@ class PlannedOutput:
     """An output that will be made: ``labels`` is the dictionary that its labels will index.
 
     ``about`` names the slots whose subjects alone the figures are about, where these are not all: if they belong to one
-    institution, nobody else may receive it.
+    institution, nobody else may receive it. ``apart``: two groups of slots that no institution may be in both of.
     """
 
     output: Name
@@ -76,6 +77,7 @@ class PlannedOutput:
     labels: tuple[str, ...]
     reveals: str
     about: tuple[Name, ...] = ()
+    apart: tuple[tuple[Name, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,13 @@ class Plan:
                     "RECIPIENTS",
                     f"{output.output} is about one institution's data and goes to that institution alone.",
                 )
+            for one, other in combinations(output.apart, 2):
+                if not {owners[slot] for slot in one}.isdisjoint(owners[slot] for slot in other):
+                    raise AnalysisError(
+                        "SLOTS_APART",
+                        f"{output.output}: slots {', '.join(one)} have an owner in common with {', '.join(other)}. "
+                        "Name slots of different owners.",
+                    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,7 +166,14 @@ class Analysis(ABC, Generic[Data]):
         checked = check_parameters(self.descriptor.parameters, parameters, [spec.name for spec in wanted])
         labels = self.label(checked, outputs, datasets)
         planned = tuple(
-            PlannedOutput(name, spec.type, labels[name], spec.reveals, self.about(name, checked, datasets))
+            PlannedOutput(
+                name,
+                spec.type,
+                labels[name],
+                spec.reveals,
+                self.about(name, checked, datasets),
+                self.apart(name, checked),
+            )
             for name, spec in zip(outputs, wanted, strict=True)
         )
         for output in planned:
@@ -171,6 +187,11 @@ class Analysis(ABC, Generic[Data]):
         del parameters
         spec = self.descriptor.output(output, tuple(datasets))
         return (output.removeprefix(f"{spec.name}-"),) if spec.per_slot else ()
+
+    def apart(self, output: Name, parameters: Mapping[Name, Parameter]) -> tuple[tuple[Name, ...], ...]:
+        """Return groups of slots no two of which may have an owner in common."""
+        del output, parameters
+        return ()
 
     def run(self, plan: Plan, inputs: Inputs) -> Mapping[Name, RawResult]:
         """Compute every planned output. Never raises: an output that cannot be computed is ``Unavailable``.

@@ -48,10 +48,38 @@ def test_what_schemas_decide(changes, wanted):
     assert code(**changes) == wanted
 
 
+@pytest.mark.parametrize(
+    ("outputs", "slots", "changes"),
+    [
+        (("pooled",), "abc", {}),
+        (("validation", "pooled"), "abc", {}),
+        (("validation",), "abcd", {"train": ("a", "b"), "validate": ("c", "d")}),  # two of four may collude
+    ],
+)
+def test_trees_where_who_trains_may_have_a_hand_in_the_test_set(outputs, slots, changes):
+    assert code(outputs=outputs, slots=slots, models=risks.BOTH, **changes) == "TREES"
+    assert risks.plan(outputs, slots, models=risks.BOTH[:1], **changes)
+
+
+def test_trees_where_one_slot_trains():
+    assert risks.plan(("validation",), "abcd", models=risks.BOTH, validate=("b", "c", "d"))
+
+
+def test_nobody_both_trains_and_validates():
+    planned = risks.plan(("validation",), **ONE)
+    agreed = lung.contract(planned, recipients="a")
+    planned.require(agreed)
+    agreed.datasets[1].owner = lung.OWNERS["a"]
+    with pytest.raises(AnalysisError) as caught:
+        planned.require(agreed)
+    assert caught.value.code == "SLOTS_APART"
+    risks.plan(("pooled",)).require(lung.contract(risks.plan(("pooled",))))
+
+
 def test_the_pooled_output_needs_no_slots():
     planned = risks.plan(("pooled",), train=None, validate=None)
     assert planned.outputs[0].about == ()
-    assert len(planned.outputs[0].labels) == 46
+    assert len(planned.outputs[0].labels) == 23
 
 
 def test_the_labels_are_those_that_the_report_draws():
@@ -162,7 +190,7 @@ def test_an_outcome_that_is_a_whole_number():
         {**risks.PARAMETERS, "outcome_level": 1}, ("validation",), {item.slot: item.schema for item in coded}
     )
     found = Prediction().run(plan, Inputs(tuple(coded), iter(()), bytes(32)))
-    assert found["validation"] == risks.run()["validation"]
+    assert found["validation"] == risks.run(outputs=("validation",))["validation"]
 
 
 def codes(data, **changes):
@@ -209,11 +237,11 @@ def test_separated_training_subjects_still_have_a_model():
 
 
 def test_what_leaves_of_a_sound_study():
-    raw = risks.run(risks.cohorts(600))["validation"]
+    raw = risks.run(risks.cohorts(600), outputs=("validation",))["validation"]
     released = risks.judge(raw)
     assert isinstance(released, Metrics)
     assert sum(entry.value is not None for entry in released.entries) > 30
-    alone = risks.run(risks.cohorts(600), train=("a", "b"), validate=("c",))["validation"]
+    alone = risks.run(risks.cohorts(600), outputs=("validation",), train=("a", "b"), validate=("c",))["validation"]
     changes = {"train": ("a", "b"), "validate": ("c",)}
     assert isinstance(risks.judge(alone, recipients="c", **changes), Metrics)
     assert risks.judge(alone, recipients="ac", **changes) == Refusal(refusal="POLICY")

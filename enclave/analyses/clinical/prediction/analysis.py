@@ -23,6 +23,9 @@ from protocol.types import Name
 
 __all__ = ["Prediction", "draw_third"]
 
+_TREES_TOGETHER = 3
+"""Of up to so many owners no two are taken to collude."""
+
 
 @dataclass(frozen=True, slots=True)
 class Roles:
@@ -81,6 +84,8 @@ class Prediction(Analysis[PredictionData]):
         roles = _roles(parameters, datasets)
         if "validation" in outputs:
             _require_slots(roles, datasets)
+        if TREES in roles.models:
+            _require_trees(roles, outputs, datasets)
         return dict.fromkeys(outputs, metric_labels(roles.models))
 
     def about(
@@ -89,6 +94,10 @@ class Prediction(Analysis[PredictionData]):
         """Return the slots that validate: if they are one owner's, nobody else may receive the figures."""
         del datasets
         return names(parameters, "validate") if output == "validation" else ()
+
+    def apart(self, output: Name, parameters: Mapping[Name, Parameter]) -> tuple[tuple[Name, ...], ...]:
+        """Return who trains and who validates: nobody makes both a model and the rows that it is tried on."""
+        return (names(parameters, "train"), names(parameters, "validate")) if output == "validation" else ()
 
     def pool(self, plan: Plan, inputs: Inputs) -> PredictionData:
         """Join the cohorts' complete cases, each cohort in the order of its subjects' pseudonyms.
@@ -206,3 +215,20 @@ def _require_slots(roles: Roles, datasets: Mapping[Name, DatasetSchema]) -> None
         raise AnalysisError("SLOTS", f"There is no slot {slot}. The recipe's slots: {', '.join(datasets)}.")
     for slot in sorted(set(datasets) - named):
         raise AnalysisError("SLOTS", f"Slot {slot} neither trains nor validates. Name it, or take it out.")
+
+
+def _require_trees(roles: Roles, outputs: Sequence[Name], datasets: Mapping[Name, DatasetSchema]) -> None:
+    """Refuse trees where who trains them with others may have a hand in the test set; the gate judges the owners."""
+    if "pooled" in outputs:
+        raise AnalysisError(
+            "TREES",
+            f"Found {TREES} for pooled, where everybody trains and is tested: a leaf could be an owner's own rows and "
+            "one subject of another. Take logistic regression, or ask for validation alone.",
+        )
+    if len(datasets) > _TREES_TOGETHER and len(roles.train) > 1:
+        raise AnalysisError(
+            "TREES",
+            f"Found {len(roles.train)} slots that train {TREES}, of {len(datasets)}: with more than {_TREES_TOGETHER} "
+            "one who trains may collude with one who validates. Let one slot train, take fewer slots, or take logistic "
+            "regression.",
+        )

@@ -30,7 +30,14 @@ DESCRIPTOR = Descriptor(
             "What it is predicted from: numbers as they are, categories against their first level.",
             _BOTH,
         ),
-        ParameterSpec("models", "choices", "Which models are trained.", _BOTH, choices=MODELS),
+        ParameterSpec(
+            "models",
+            "choices",
+            "Which models are trained. Gradient boosting for validation only, "
+            "and of more than three slots one trains it.",
+            _BOTH,
+            choices=MODELS,
+        ),
         ParameterSpec("train", "slots", "Slots whose subjects the models are trained on.", ("validation",)),
         ParameterSpec(
             "validate", "slots", "Slots whose subjects the models are tried on: all the other ones.", ("validation",)
