@@ -11,8 +11,13 @@ most, a count beside it. Tosses stop at ten: in one run of a thousand or so an a
 beyond ten. Its deviation is 2, that of rounding to fives 1.4.
 
 A pair is told only if three noisy counts are k + 10 or more, so that each count is k or more whatever the noise:
-clusters that both have; that the first alone has; that the second alone has. Nearly all of a library in common would
-say of each of its clusters that the other one has it, be it ten that were made up for this question.
+clusters that both have; that the first alone has; that the second alone has. Of two libraries as they are, none that is
+nearly whole inside the other is told of.
+
+Against a library that was made up this is no help. Its owner adds clusters that nobody has until its own count is
+large, and no count of its own can protect the other one: of 25 targets and 40 such clusters, an answer of about 25 says
+that the rival has nearly all of the targets. So a group of k or more clusters can be asked after at once. Single
+clusters of the group stay hidden by the noise.
 
 Noise belongs to the pair of owners and to what is counted, not to the slots: an owner of ten slots asks once. There is
 no safe count here: each cluster in common is both owners', and neither hides the other's.

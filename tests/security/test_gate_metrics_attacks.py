@@ -6,14 +6,18 @@ Each attack first shows that it works on full-precision results, so that refusin
 import itertools
 from dataclasses import replace
 
+import compounds
 import lung
 import numpy as np
 import pytest
 import risks
 
+from enclave.analyses.base import Inputs
 from enclave.analyses.clinical.prediction.intervals import wilson
 from enclave.analyses.clinical.prediction.performance import rate_models
+from enclave.analyses.discovery.qsar import Qsar
 from enclave.analyses.results import Design, RawMetrics, Support, Unavailable
+from enclave.disclosure import release_all
 from protocol.documents.outputs import Metrics, Refusal
 
 LOGISTIC = ("logistic regression",)
@@ -254,3 +258,48 @@ def test_the_draw_of_the_pooled_test_set_hides_who_is_in_it():
     ]
     assert len({raw.entries[0].value for raw in tested}) == 5
     assert len({tuple(raw.subjects.counts.values()) for raw in tested}) == 1
+
+
+def far(frame, tested, activity):
+    """One compound of c alone has this activity, among those that are tested or those that train."""
+    data = Qsar().pool(
+        compounds.plan(models=("ridge",)), Inputs(tuple(compounds.cohorts(frame)), iter(()), compounds.SEED)
+    )
+    scaffolds = {data.compounds.scaffold_digests[place] for place in data.compounds.scaffolds[data.split.test]}
+    is_tested = frame.scaffold.map(compounds.digest).isin(scaffolds)
+    alone = ~frame.inchikey.duplicated(keep=False)
+    row = frame.index[(frame.partner == "c") & alone & (is_tested == tested)][0]
+    changed = frame.copy()
+    changed.loc[row, "activity"] = activity
+    return compounds.run(compounds.cohorts(changed), ("pooled", "uplift-a"), models=("ridge",))
+
+
+def leaves(results):
+    contract = compounds.contract(compounds.plan(models=("ridge",), wanted=("pooled", "uplift-a")))
+    return [item.value for item in release_all(results, contract)]
+
+
+@pytest.mark.parametrize("tested", [True, False])
+def test_a_far_activity_is_not_told_by_an_error(tested):
+    """An IC50 among logarithms. Tested, it is the sum of squared errors; trained on, it shifts ridge regression."""
+    frame = compounds.cut(compounds.simulated())
+    assert {
+        type(value)
+        for value in leaves(compounds.run(compounds.cohorts(frame), ("pooled", "uplift-a"), models=("ridge",)))
+    } == {Metrics}
+    worlds = {activity: far(frame, tested, activity) for activity in (200.0, 5000.0, 7000.0)}
+    values = {activity: results["pooled"].entries[0].value for activity, results in worlds.items()}
+    # What one of them does to the error gives another one back, whatever else is unknown.
+    assert values[7000.0] / values[5000.0] * 5000.0 == pytest.approx(7000.0, rel=0.01)
+    for results in worlds.values():
+        pooled, uplift = leaves(results)
+        assert pooled == REFUSED
+        assert (uplift == REFUSED) != tested  # a tested compound of c is no matter of a's own figure
+
+
+def test_own_far_activities_do_not_hide_one_of_anothers():
+    """a's, all far off, move the mean of all: about it no deviation stands out."""
+    frame = compounds.cut(compounds.simulated())
+    frame.loc[frame.partner == "a", "activity"] += 1000.0
+    assert leaves(far(frame, tested=True, activity=500.0))[0] == REFUSED
+    assert leaves(far(frame, tested=False, activity=500.0)) == [REFUSED, REFUSED]

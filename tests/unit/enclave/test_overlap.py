@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from enclave.analyses.base import Inputs
 from enclave.analyses.discovery.overlap import Overlap
 from enclave.analyses.results import RawOverlap, RawShared
 from enclave.disclosure import overlap, release
@@ -127,6 +128,13 @@ def test_the_seed_is_in_no_text():
     found = compounds.overlap([compounds.cohort(library(series(0, 50)), slot) for slot in "ab"])
     assert found.secret == compounds.SEED
     assert repr(compounds.SEED) not in repr(found)
+    cohorts = tuple(compounds.cohort(library(series(0, 50)), slot) for slot in "ab")
+    libraries = Overlap().pool(compounds.overlap_plan("ab"), Inputs(cohorts, iter(()), compounds.SEED))
+    assert libraries.secret == compounds.SEED
+    assert repr(compounds.SEED) not in repr(libraries)
+    scaffold = compounds.digest("scaffold 0")
+    assert any(scaffold in pair for pair in libraries.pairs[A])
+    assert repr(scaffold) not in repr(libraries)
 
 
 # What leaves

@@ -230,6 +230,49 @@ def test_an_uplift_never_leaves_to_anybody_else(found):
     assert {released[f"uplift-{slot}"] for slot in "abc"} == {Refusal(refusal="POLICY")}
 
 
+def test_the_seed_is_in_no_text(frame):
+    data = pooled_data(frame)
+    assert data.seed == compounds.SEED
+    assert repr(compounds.SEED) not in repr(data)
+
+
+def values(numbers):
+    return numbers.values  # noqa: PD011 - no frame
+
+
+def totals(numbers):
+    return values(numbers).sum(axis=1)
+
+
+def test_what_figures_are_made_of(frame, found):
+    data = pooled_data(frame, MODELS)
+    tested = data.split.test
+    errors = data.compounds.activity[tested] - data.pooled["ridge"]
+    rmse, r2 = found["pooled"].entries[:2]
+    assert totals(rmse.squares) == pytest.approx([(errors**2).sum()])
+    deviations = data.compounds.activity[tested] - data.compounds.activity[tested].mean()
+    assert totals(r2.squares) == pytest.approx([(deviations**2).sum(), (errors**2).sum()])
+    for numbers, support in zip(found["pooled"].outcomes, (rmse.support, found["pooled"].trained), strict=True):
+        assert np.bincount(numbers.owners).tolist() == [support.counts[key] for key in numbers.owner_keys]
+    uplift = {entry.label: values(entry.squares) for entry in found["uplift-a"].entries}
+    own, pooled, both = (
+        uplift[f"ridge{word}: R2"] for word in (" on own data", " on pooled data", ", pooled minus own")
+    )
+    assert np.array_equal(both, [*own, pooled[1]])
+    assert np.array_equal(uplift["ridge, pooled minus own: RMSE"], both[1:])
+
+
+def test_a_compound_in_two_slots_of_an_owner_is_one_number(frame):
+    owners = {"a": "a", "b": "a", "c": "c"}
+    cohorts = [compounds.cohort(part, slot, owner=lung.OWNERS[owners[slot]]) for slot, part in frame.groupby("partner")]
+    raw = compounds.run(cohorts, ("pooled",), models=RIDGE)["pooled"]
+    tested = frame[is_tested(pooled_data(frame), frame)]
+    mine = tested[tested.partner != "c"].groupby("inchikey").activity.mean()
+    for numbers in (raw.outcomes[0], raw.entries[0].squares):
+        assert np.count_nonzero(numbers.owners == 0) == len(mine) == raw.subjects.counts[lung.OWNERS["a"]]
+    assert np.sort(values(raw.outcomes[0])[0, raw.outcomes[0].owners == 0]) == pytest.approx(np.sort(mine), abs=1e-6)
+
+
 # What cannot be computed
 
 
