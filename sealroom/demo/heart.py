@@ -141,7 +141,10 @@ CLINICAL = DemoStudy(
         Question("table1", "How do patients with and without heart disease differ?"),
         Question("feasibility", "Are there enough older patients with pain on exertion for a trial?"),
         Question(
-            "prediction", "Does a model that two hospitals trained tell disease in a third?", parties=("a", "b", "d")
+            "prediction",
+            "Does a model that two hospitals trained tell disease in a third?",
+            parties=("a", "b", "d"),
+            reader="d",  # it is about d's patients, so d alone learns it
         ),
         Question("prediction-pooled", "And one that three hospitals trained together?", parties=("a", "b", "d")),
     ),

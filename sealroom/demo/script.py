@@ -161,12 +161,13 @@ def _open(study: DemoStudy, question: Question) -> tuple[str, ...]:
     stem, prefix = study.stem(question), study.prefix(question)
     run, opened = f'$(cat "$WORK/{prefix}run.txt")', f"opened/{stem}"
     bundle = f'"$WORK/{stem}.sealroom"'
-    others = study.partners(question)[1:] if study.all_open else ()
+    reader = question.reader
+    others = [party for party in study.partners(question) if study.all_open and party != reader]
     return (
-        f'a result fetch "{run}" --out "$WORK/a/results"',
-        f'cp "$WORK/a/results/{run}.sealroom" {bundle}',
-        f'a result open {bundle} --out "$WORK/a/{opened}"{_more(question.options)}',
-        *(f'cp "$WORK/a/{opened}/{name}" "$WORK/{prefix}{name}"' for name in ("outputs.json", "report.html")),
+        f'{reader} result fetch "{run}" --out "$WORK/{reader}/results"',
+        f'cp "$WORK/{reader}/results/{run}.sealroom" {bundle}',
+        f'{reader} result open {bundle} --out "$WORK/{reader}/{opened}"{_more(question.options)}',
+        *(f'cp "$WORK/{reader}/{opened}/{name}" "$WORK/{prefix}{name}"' for name in ("outputs.json", "report.html")),
         *(f'{party} result open {bundle} --out "$WORK/{party}/{opened}"' for party in others),
         f'sealroom verify {bundle} --trust "$WORK/trust.toml"',
         f'sealroom verify {bundle} --trust "$WORK/c/trust.toml" --json > "$WORK/c/{prefix}verified.json"',

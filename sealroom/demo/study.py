@@ -15,13 +15,15 @@ __all__ = ["DemoStudy", "Question", "data_of"]
 class Question:
     """A recipe, ``inputs/RECIPE.toml``, and what it is for.
 
-    ``options`` are further options of ``result open``; ``parties`` take part, all where none is named.
+    ``options`` are further options of ``result open``; ``parties`` take part, all where none is named; ``reader`` opens
+    the results.
     """
 
     recipe: str
     purpose: str
     options: str = ""
     parties: tuple[str, ...] = ()
+    reader: str = "a"
 
 
 def _ships_its_data(data: Path | None) -> None:
@@ -40,7 +42,7 @@ class DemoStudy:
     intro
         What the data are; the number of rows by party is added.
     parties
-        Names by short name; the first one proposes and opens the results.
+        Names by short name; the first one proposes.
     dataset, title
         Each party's dataset is ``DATASET-PARTY``; its title is followed by the party's name.
     prepare
@@ -55,8 +57,8 @@ class DemoStudy:
         Further options of ``dataset seal`` alone.
     questions
         What is asked, one contract each.
-    openers
-        Parties that open the results; the first only, where not all learn something of their own.
+    all_open
+        Whether all parties open the results, since each learns something of its own, and not a question's reader alone.
     """
 
     name: str
