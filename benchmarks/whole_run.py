@@ -194,7 +194,7 @@ def require_same(released: dict[str, Any], wanted: dict[str, Any], what: str) ->
 
 
 def without_suppressed(whole: dict[str, Any], released: dict[str, Any]) -> dict[str, Any]:
-    """Leave out of the plain program's numbers what the gate left out: some hits or points of a curve, but not all."""
+    """Leave out of the plain numbers what the gate left out: some hits, figures or points of a curve, but not all."""
     match released["type"]:
         case "survival":
             curves = zip(whole["groups"], released["groups"], strict=True)
@@ -202,6 +202,12 @@ def without_suppressed(whole: dict[str, Any], released: dict[str, Any]) -> dict[
             return whole | {"groups": groups}
         case "hits":
             return whole | {"entries": _common(whole["entries"], released["entries"], "variant")}
+        case "metrics":
+            hidden = {entry["label"] for entry in released["entries"] if entry["value"] is None}
+            nothing = dict.fromkeys(("value", "lower", "upper")) if len(hidden) < len(whole["entries"]) else {}
+            return whole | {
+                "entries": [ours | nothing if ours["label"] in hidden else ours for ours in whole["entries"]]
+            }
     return whole
 
 
