@@ -55,7 +55,7 @@ def test_plan_answers_with_profile_and_outputs():
     assert status == 0
     assert found["profile"] == "clinical"
     assert [output["output"] for output in found["outputs"]] == list(lung.OUTPUTS)
-    assert set(found["outputs"][0]) == {"output", "type", "labels", "reveals", "about"}
+    assert set(found["outputs"][0]) == {"output", "type", "labels", "reveals", "about", "apart"}
     assert found["outputs"][0]["labels"] == ["age (per a)", "sex: female against male", "ph.ecog (per 1)"]
 
 
