@@ -10,7 +10,10 @@ from sealroom.report.section import MOST_DRAWN, Context, Section, Table, drawn_n
 
 __all__ = ["regression_section"]
 
-ROUNDING = "Coefficients and standard errors have 4 significant digits; {counted} are rounded to multiples of {base}."
+ROUNDING = (
+    "Coefficients and standard errors have 4 significant digits; {counted} are rounded to multiples of {base}. Where "
+    "fewer than {k} of a partner have a missing value they are counted too, though the model leaves them out."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ def regression_section(value: Regression, context: Context) -> Section:
         (forest_plot(forest[:MOST_DRAWN], value.effect, context.prefix, context.name),),
         (
             words.note,
-            ROUNDING.format(counted=counted, base=context.preset.base),
+            ROUNDING.format(counted=counted, base=context.preset.base, k=context.preset.k),
             *drawn_note(len(rows), "terms"),
         ),
     )

@@ -1,4 +1,4 @@
-"""The demo's four questions on heart disease: everything that it means to show leaves the gate."""
+"""The demo's five questions on heart disease: everything that it means to show leaves the gate."""
 
 import hashlib
 from types import SimpleNamespace
