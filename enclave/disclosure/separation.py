@@ -62,7 +62,7 @@ def overlapping_groups(matrix: Floats, event: Bools, strata: Integers, wanted: i
             group = _group(signed, intercepts, free)
         if group is None:
             return found
-        free = np.setdiff1d(free, group)
+        free = np.setdiff1d(free, group, assume_unique=True)
     return wanted
 
 
@@ -86,7 +86,7 @@ def _group(signed: Floats, intercepts: int, free: Integers) -> Integers | None:
         if not found.success:
             return None
         chosen = places[found.x > _LEAST_WEIGHT]
-        group, free = np.append(group, chosen), np.setdiff1d(free, chosen)
+        group, free = np.append(group, chosen), np.setdiff1d(free, chosen, assume_unique=True)
         beyond = beyond @ null_space(signed[chosen] @ beyond, rcond=_LEAST)
     return group
 
