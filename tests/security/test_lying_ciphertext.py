@@ -12,6 +12,7 @@ from factories import changed
 from hostile_host import Endless, Raw, trust_of, verify_bundle
 
 from enclave.relay import MAX_ANSWER, MAX_SMALL
+from enclave.session import QUANTUM
 from protocol.documents import ReleaseCommit
 from protocol.dsse import Envelope, Unverified, public_key, sign
 
@@ -84,6 +85,15 @@ def test_last_dataset_altered_after_the_others_were_decrypted(host):
     )
     host.refuses("PART_DIGEST", before="commit")
     assert len(host.asked("part")) == 3
+
+
+def test_when_a_fault_is_told_does_not_say_how_long_the_secret_part_took_so_far(host):
+    """Genotypes are fetched while an analysis runs: with a bad part the host would choose where to look at its watch."""
+    lie_about_north(host, flip)
+    host.refuses("PART_DIGEST", before="commit")
+    *_, release = host.asked("release")
+    (failure,) = host.asked("failure")
+    assert failure.at - release.at >= QUANTUM
 
 
 # Commits
