@@ -111,6 +111,11 @@ def people(dosages, seed, planted=None, shift=0.0):
     return frame
 
 
+def draw_dosages(frequencies, n=600, seed=1):
+    """Dosages of variants in equilibrium: uint8, shape (n, variants)."""
+    return np.random.default_rng(seed).binomial(2, frequencies, (n, len(frequencies))).astype(np.uint8)
+
+
 def hits_of(dosages, trait, covariates, owners, strata=None):
     """Return raw hits of dosages (subjects, variants), as a scan of them would; missing calls stand at the mean."""
     from scipy.special import stdtr

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import lung
 import numpy as np
 import pytest
-from genotype_study import hits_of
+from genotype_study import draw_dosages, hits_of
 
 from enclave.analyses.projection import orthonormal_basis
 from enclave.analyses.results import RawCell, RawCounts, RawHit, Support
@@ -19,7 +19,7 @@ from enclave.disclosure.hits import (
     refuse_second_list,
     release_hits,
 )
-from enclave.disclosure.membership import attack, basis_of_rows
+from enclave.disclosure.membership import attack
 from enclave.disclosure.support import coalitions
 from protocol.documents.outputs import Hits, Refusal
 from protocol.errors import DisclosureRefused
@@ -29,14 +29,10 @@ SACRO = PRESETS["sacro"]
 N = 600
 
 
-def draw(frequencies, n=N, seed=1):
-    return np.random.default_rng(seed).binomial(2, frequencies, (n, len(frequencies))).astype(np.uint8)
-
-
 def scene(n=N, variants=6, *, seed=1, dosages=None, trait=None, covariates=None, strata=None, owners=None, **changes):
     """Hits of ``n`` subjects of three owners, the first variant the strongest; effects as regressed."""
     generator = np.random.default_rng(seed)
-    dosages = draw(np.linspace(0.2, 0.8, variants), n, seed) if dosages is None else dosages
+    dosages = draw_dosages(np.linspace(0.2, 0.8, variants), n, seed) if dosages is None else dosages
     trait = generator.normal(size=n) if trait is None else trait
     covariates = generator.normal(size=(n, 2)) if covariates is None else covariates
     owners = np.arange(n) % 3 if owners is None else owners
@@ -188,7 +184,7 @@ def test_the_bound_of_leverage_follows_the_preset():
 
 def with_variant(column, **more):
     """Six sound variants, and this one, the strongest, in the second place."""
-    dosages = draw(np.linspace(0.2, 0.8, 6))
+    dosages = draw_dosages(np.linspace(0.2, 0.8, 6))
     return scene(dosages=np.insert(dosages, 1, column, axis=1), **more)
 
 
@@ -221,7 +217,7 @@ def test_carriers_of_the_rarer_allele(turned):
     quiet = {"n": n, "covariates": np.empty((n, 0)), "owners": owners}
     for ones, fits in ((15, True), (13, False)):
         column = (np.arange(n) < ones).astype(np.uint8) * (1 if fits else 2)
-        dosages = np.column_stack([draw([0.5], n), 2 - column if turned else column])
+        dosages = np.column_stack([draw_dosages([0.5], n), 2 - column if turned else column])
         trait = waves(n, 2)[:, 0]
         assert (1 in released(sure(scene(dosages=dosages, trait=trait, **quiet)))) is fits
 
@@ -239,7 +235,7 @@ def test_a_variant_that_few_tell_from_one_dosage_for_all(few):
 
 
 def test_a_variant_that_few_tell_from_a_covariate():
-    column = draw([0.4], seed=5)[:, 0]
+    column = draw_dosages([0.4], seed=5)[:, 0]
     near = column.astype(float)
     near[:9] = 1 - near[:9]
     raw = with_variant(column, covariates=near[:, None])
@@ -248,7 +244,7 @@ def test_a_variant_that_few_tell_from_a_covariate():
 
 
 def test_a_variant_that_is_a_covariate():
-    column = draw([0.4], seed=5)[:, 0]
+    column = draw_dosages([0.4], seed=5)[:, 0]
     assert 1 not in released(with_variant(column, covariates=column[:, None].astype(float)))
 
 
@@ -272,7 +268,7 @@ def test_a_covariate_that_predicts_a_variant_among_those_who_have_a_call(few, fi
 
 
 def test_a_trait_of_few_among_those_who_have_a_call():
-    trait, column = (np.arange(N) % 20 < 9).astype(float), draw([0.4], seed=5)[:, 0]
+    trait, column = (np.arange(N) % 20 < 9).astype(float), draw_dosages([0.4], seed=5)[:, 0]
     for few, fits in ((13, False), (18, True)):
         gaps = np.where((trait == 1) & (np.cumsum(trait) > few), 255, column)
         assert (1 in released(with_variant(gaps, trait=trait))) is fits
@@ -282,7 +278,7 @@ def test_a_trait_of_few_among_those_who_have_a_call():
 def test_a_trait_that_is_constant_among_those_who_have_a_call():
     trait, column = (
         np.where(np.arange(N) < 300, 0.0, np.random.default_rng(1).normal(size=N)),
-        draw([0.4], seed=5)[:, 0],
+        draw_dosages([0.4], seed=5)[:, 0],
     )
     more = {"trait": trait, "covariates": np.empty((N, 0))}
     assert 1 not in released(with_variant(np.where(np.arange(N) < 300, column, 255), **more))
@@ -294,8 +290,8 @@ def test_parameters_among_those_who_have_a_call(called, fits):
     """Without one owner's 240 or 210 have one, for 22 parameters with intercept and variant."""
     n = 1200
     more = {"n": n, "covariates": waves(n, 20), "trait": waves(n, 42)[:, 41]}
-    column = np.where(np.arange(n) % 10 < called * 10 // n, draw([0.4], n, 5)[:, 0], 255)
-    raw = scene(dosages=np.column_stack([draw([0.5], n), column]), **more)
+    column = np.where(np.arange(n) % 10 < called * 10 // n, draw_dosages([0.4], n, 5)[:, 0], 255)
+    raw = scene(dosages=np.column_stack([draw_dosages([0.5], n), column]), **more)
     assert (1 in released(sure(raw), preset=PRESETS["uk-biobank"])) is fits
 
 
@@ -321,7 +317,7 @@ def test_no_more_than_a_share_of_the_subjects_left_and_the_strongest_of_them():
 
 def test_a_variant_that_few_have_takes_more_of_the_list():
     """Called in a third of the subjects it is as three: of 600 left 78 whole ones, or 26, whatever the attacks say."""
-    dosages = draw(np.full(100, 0.4), 900)
+    dosages = draw_dosages(np.full(100, 0.4), 900)
     raw = scene(900, dosages=dosages, covariates=np.empty((900, 0)), trait=waves(900, 2)[:, 0])
     third = np.where((np.arange(900) // 3 % 3 == 0)[:, None], dosages, 255)
     some = replace(raw, dosages=third.astype(np.uint8))
@@ -376,110 +372,6 @@ def test_more_coalitions_or_a_larger_k_release_no_more():
     assert everybody < {hit.variant for hit in nobody.entries}
     loose = set(released(raw, preset=PRESETS["uk-biobank"]))
     assert everybody <= loose
-
-
-# Membership attacks
-
-
-def power_of(dosages, trait, *, significant=True):
-    basis = orthonormal_basis(np.empty((len(trait), 0)))
-    sure = np.full(dosages.shape[1], significant)
-    return attack(dosages, trait, basis, sure, 2)
-
-
-def theory(variants, n):
-    from scipy.special import ndtr
-
-    return ndtr(math.sqrt(variants / n) - 1.6449)
-
-
-@pytest.mark.parametrize(("n", "variants"), [(200, 26), (400, 400), (1000, 130)])
-def test_power_is_about_what_theory_says_of_independent_variants(n, variants):
-    generator = np.random.default_rng(n)
-    dosages = draw(generator.uniform(0.1, 0.9, variants), n, n)
-    found = power_of(dosages, generator.normal(size=n)).share
-    assert found.shape == (variants,)
-    assert found[-1] == pytest.approx(theory(variants, n), abs=0.02)
-    assert found[0] < theory(4, n)
-
-
-def test_power_of_effects_that_may_be_none_goes_with_their_size():
-    """Of a thousand variants without an effect the 100 strongest: the members made them strong, and are told by it."""
-    generator = np.random.default_rng(5)
-    n, dosages = 1000, draw(generator.uniform(0.1, 0.9, 1000), 1000, 5)
-    trait = generator.normal(size=n)
-    z = (dosages - dosages.mean(axis=0)).T @ (trait - trait.mean()) / dosages.std(axis=0) / np.sqrt(n) / trait.std()
-    strongest = np.argsort(-np.abs(z))[:100]
-    doubted = power_of(dosages[:, strongest], trait, significant=False)
-    believed = power_of(dosages[:, strongest], trait)
-    size = float(np.sum(z[strongest] ** 2))
-    assert size > 350
-    assert doubted.share[-1] == pytest.approx(theory(size, n), abs=0.02)
-    assert believed.share[-1] == pytest.approx(theory(100, n), abs=0.015)
-    assert (doubted.single > believed.single).all()
-
-
-def test_the_better_of_two_attacks_counts():
-    """Effects tell the few subjects with a trait away from its mean, frequencies tell of all."""
-    generator = np.random.default_rng(8)
-    n, dosages = 400, draw(generator.uniform(0.1, 0.9, 400), 400, 8)
-    few = np.where(np.arange(n) < 20, generator.choice([-1.0, 1.0], n), 1e-3 * generator.normal(size=n))
-    assert power_of(dosages, few).share[-1] == pytest.approx(theory(400, n), abs=0.03)
-
-
-def test_power_with_missing_calls_and_inbred_lines():
-    generator = np.random.default_rng(3)
-    dosages = 2 * generator.binomial(1, 0.4, (300, 60)).astype(np.uint8)
-    dosages[generator.random(dosages.shape) < 0.1] = 255
-    found = power_of(dosages, generator.normal(size=300)).share
-    assert found[-1] == pytest.approx(theory(60, 300), abs=0.03)
-
-
-def test_copies_of_one_variant_tell_no_more_than_it():
-    generator = np.random.default_rng(6)
-    one, trait = draw([0.3], 300, 6), generator.normal(size=300)
-    found = power_of(np.repeat(one, 40, axis=1), trait).share
-    assert found == pytest.approx(found[0], abs=0.003)
-    assert power_of(draw(np.full(40, 0.3), 300, 6), trait).share[-1] > found[-1] + 0.02
-
-
-def test_the_subject_with_the_furthest_value_is_told_by_its_size():
-    """The formula for one target, which the share of all subjects hides."""
-    n, far = 400, 12.0
-    generator = np.random.default_rng(4)
-    dosages, trait = draw(generator.uniform(0.2, 0.8, 30), n, 7), generator.normal(size=n)
-    trait[0] = far
-    found = power_of(dosages, trait)
-    centred = dosages[0] - dosages.mean(axis=0)
-    distance = np.cumsum(centred**2 / dosages.var(axis=0)) * far**2 / n / trait.var()
-    from scipy.special import ndtr
-
-    assert found.single == pytest.approx(ndtr(np.sqrt(distance) - 1.6449), abs=0.05)
-    assert found.single[-1] > 0.5 > 0.10 > found.share[-1]
-
-
-def test_a_subject_without_a_call_is_as_if_not_there():
-    """Variants called in the same two hundred of 450 tell of these what they tell where the others are not there at all."""
-    generator = np.random.default_rng(12)
-    dosages, trait = draw(np.full(26, 0.4), 450, 12), generator.normal(size=450)
-    called = np.arange(450) < 200
-    trait[~called] += 50 * generator.normal(size=250)
-    gaps = np.where(called[:, None], dosages, 255).astype(np.uint8)
-    alone, among = power_of(dosages[called], trait[called]), power_of(gaps, trait)
-    assert among.single == pytest.approx(alone.single, rel=1e-9)
-    assert 0 < among.share[-1] < alone.share[-1]
-
-
-def test_the_basis_of_some_rows():
-    """A direction that they have none of, or only once more, is gone; the rest spans what a basis of their own does."""
-    generator = np.random.default_rng(13)
-    strata, covariates = np.arange(60) // 20, generator.normal(size=(60, 2))
-    covariates[strata < 2, 1] = covariates[strata < 2, 0]
-    basis, rows = orthonormal_basis(covariates, strata), (strata < 2) & (np.arange(60) % 5 != 0)
-    found, wanted = basis_of_rows(basis, rows), orthonormal_basis(covariates[rows], strata[rows])
-    assert found.shape == wanted.shape == (32, 3)
-    assert found @ found.T == pytest.approx(wanted @ wanted.T, abs=1e-12)
-    assert basis_of_rows(basis, np.ones(60, dtype=bool)) is basis
 
 
 # The gate as a whole
