@@ -19,6 +19,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import combinations
 from typing import TypeVar
 
 from protocol.documents.dataset import DatasetManifest, Preset
@@ -26,7 +27,7 @@ from protocol.documents.institution import Institution, Member, Role
 from protocol.documents.receipt import StudyPack
 from protocol.documents.study import Approval, Contract, Recipe, Revocation
 from protocol.dsse import Envelope, SignedDocument, Unverified, Verified
-from protocol.errors import AccessDenied, DocumentError
+from protocol.errors import AccessDenied, AnalysisError, DocumentError
 from protocol.presets import PRESETS, strictest
 from protocol.types import Digest, Key, Name, decode_base64, parse_time
 
@@ -34,6 +35,7 @@ __all__ = [
     "CLOCK_SKEW",
     "Institutions",
     "Study",
+    "require_apart",
     "require_current",
     "require_data_current",
     "require_quorum",
@@ -129,6 +131,23 @@ def require_terms(
         raise AccessDenied("TERMS_PRESET", f"{short} asks for preset {wanted.name} (k = {wanted.k}) or a stricter one.")
     if max_runs > terms.max_runs:
         raise AccessDenied("TERMS_RUNS", f"{short} allows {terms.max_runs} runs, the contract {max_runs}.")
+
+
+def require_apart(output: Name, groups: Iterable[tuple[Name, ...]], owners: Mapping[Name, Key]) -> None:
+    """Require that no owner has datasets in two of an output's groups of slots.
+
+    Raises
+    ------
+    AnalysisError
+        ``SLOTS_APART``.
+    """
+    for one, other in combinations(groups, 2):
+        if not {owners[slot] for slot in one}.isdisjoint(owners[slot] for slot in other):
+            raise AnalysisError(
+                "SLOTS_APART",
+                f"{output}: slots {', '.join(one)} have an owner in common with {', '.join(other)}. Name datasets of "
+                "different owners.",
+            )
 
 
 def require_quorum(study: Study) -> None:

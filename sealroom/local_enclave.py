@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from protocol.canonical import canonical_bytes
 from protocol.documents.dataset import DatasetManifest, DatasetSchema
 from protocol.documents.study import Mappings, OutputType, Parameter
-from protocol.errors import AnalysisError, TransportError, from_problem
+from protocol.errors import TransportError, from_problem
 from protocol.types import Name
 from sealroom.typed import typed
 
@@ -39,22 +38,6 @@ class PlannedOutput(BaseModel):
     reveals: str
     about: tuple[Name, ...] = ()
     apart: tuple[tuple[Name, ...], ...] = ()
-
-    def require_apart(self, owners: Mapping[str, str]) -> None:
-        """Require that no owner is in two of the groups of slots that are to be apart.
-
-        Raises
-        ------
-        AnalysisError
-            ``SLOTS_APART``.
-        """
-        for one, other in combinations(self.apart, 2):
-            if not {owners[slot] for slot in one}.isdisjoint(owners[slot] for slot in other):
-                raise AnalysisError(
-                    "SLOTS_APART",
-                    f"{self.output}: slots {', '.join(one)} have an owner in common with {', '.join(other)}. Name "
-                    "datasets of different owners.",
-                )
 
     def only(self, owners: Mapping[str, str]) -> str | None:
         """Return the one institution that may receive the output, of the slots' ``owners``; None where any may."""

@@ -10,7 +10,7 @@ from protocol.documents.dataset import DatasetManifest
 from protocol.documents.study import Recipe
 from protocol.dsse import Verified
 from protocol.errors import AnalysisError
-from protocol.governance import Institutions, require_data_current, require_terms
+from protocol.governance import Institutions, require_apart, require_data_current, require_terms
 from protocol.presets import strictest
 from sealroom.local_enclave import Plan, describe_analyses, plan_signed
 from sealroom.recipe_files import RecipeDraft
@@ -90,7 +90,7 @@ def check_recipe(
     manifests = {slot: datasets[slot].document for slot in draft.slots}
     planned = plan_signed(draft.analysis, draft.parameters, draft.outputs, manifests, draft.mappings)
     for output in planned.outputs:
-        output.require_apart({slot: manifest.owner for slot, manifest in manifests.items()})
+        require_apart(output.output, output.apart, {slot: manifest.owner for slot, manifest in manifests.items()})
     preset = strictest(manifest.policy.preset for manifest in manifests.values())
     for manifest in manifests.values():
         require_terms(

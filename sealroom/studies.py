@@ -8,7 +8,7 @@ from protocol.canonical import canonical_bytes
 from protocol.documents.receipt import StudyPack
 from protocol.dsse import load_document
 from protocol.errors import AccessDenied, AnalysisError
-from protocol.governance import Study, require_current, verify_proposal
+from protocol.governance import Study, require_apart, require_current, verify_proposal
 from protocol.types import Key
 from sealroom.local_enclave import PlannedOutput, plan_signed
 from sealroom.trust import Trust
@@ -101,7 +101,7 @@ def _require_plan(study: Study) -> tuple[PlannedOutput, ...]:
         )
     owners = _owners(study)
     for output, agreed in zip(planned.outputs, contract.outputs, strict=True):
-        output.require_apart(owners)
+        require_apart(output.output, output.apart, owners)
         only = output.only(owners)
         if only is not None and {recipient.institution for recipient in agreed.recipients} != {only}:
             short = study.institutions[only].document.short

@@ -9,7 +9,6 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import ClassVar, Generic, Literal, TypeVar
 
 from numpy.linalg import LinAlgError
@@ -20,6 +19,7 @@ from enclave.ingest import Cohort, GenotypeBlock
 from protocol.documents.dataset import DatasetSchema
 from protocol.documents.study import Contract, OutputType, Parameter
 from protocol.errors import AnalysisError
+from protocol.governance import require_apart
 from protocol.types import Name
 
 __all__ = ["Analysis", "Descriptor", "Inputs", "OutputSpec", "Plan", "PlannedOutput"]
@@ -109,13 +109,7 @@ class Plan:
                     "RECIPIENTS",
                     f"{output.output} is about one institution's data and goes to that institution alone.",
                 )
-            for one, other in combinations(output.apart, 2):
-                if not {owners[slot] for slot in one}.isdisjoint(owners[slot] for slot in other):
-                    raise AnalysisError(
-                        "SLOTS_APART",
-                        f"{output.output}: slots {', '.join(one)} have an owner in common with {', '.join(other)}. "
-                        "Name slots of different owners.",
-                    )
+            require_apart(output.output, output.apart, owners)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ from protocol.documents.dataset import Column, DatasetSchema, TableSchema
 from protocol.errors import AnalysisError
 from protocol.types import Name
 
-__all__ = ["DAYS", "require_column", "require_days", "require_distinct", "require_level"]
+__all__ = ["DAYS", "require_column", "require_covariates", "require_days", "require_distinct", "require_level"]
 
 DAYS = frozenset({"d", "day", "days"})
 """How a unit may spell days (``d`` is UCUM's)."""
@@ -49,6 +49,12 @@ def require_column(datasets: Mapping[Name, DatasetSchema], name: str, kinds: Col
                 f"their order must agree: {_levels(first)} against {_levels(column)}.",
             )
     return first
+
+
+def require_covariates(datasets: Mapping[Name, DatasetSchema], names: Collection[str]) -> tuple[Column, ...]:
+    """Return the columns of covariates: numbers or categories, each as ``require_column``."""
+    kinds = ("integer", "decimal", "category")
+    return tuple(require_column(datasets, name, kinds, "covariates") for name in names)
 
 
 def require_days(column: Column, role: str) -> None:

@@ -81,10 +81,12 @@ def _is_left(ordered: Floats, total: float, k: int) -> bool:
 def effective_number(squares: Floats) -> float:
     """Return on how many subjects a sum rests: the inverse of the sum of squared shares, k where k share it equally.
 
-    Below 5 where one subject has half of the sum, or two have two thirds; 0 where the sum is 0.
+    Below 5 where one subject has half of the sum, or two have two thirds; 0 where the sum is 0, or no number.
 
     >>> round(effective_number(np.array([0.0] * 990 + [4.0] * 10)), 6), effective_number(np.zeros(3))
     (10.0, 0.0)
+    >>> effective_number(np.array([1.0, np.nan] * 30)), effective_number(np.array([1.0, np.inf] * 30))
+    (0.0, 0.0)
 
     Parameters
     ----------
@@ -92,7 +94,7 @@ def effective_number(squares: Floats) -> float:
         Float, shape (n,), not negative.
     """
     largest = squares.max(initial=0.0)
-    if largest <= 0:
+    if not 0 < largest < np.inf:
         return 0.0
     shares = squares / largest
     return float(shares.sum() ** 2 / (shares**2).sum())

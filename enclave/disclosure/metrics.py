@@ -35,6 +35,7 @@ import numpy as np
 
 from enclave.analyses.arrays import Floats
 from enclave.analyses.results import Numbers, RawMetric, RawMetrics, Support
+from enclave.disclosure.concentration import effective_number
 from enclave.disclosure.cuts import TOP, Cut, fits_bins
 from enclave.disclosure.prediction import require_scores, require_training
 from enclave.disclosure.rounding import significant, to_base
@@ -110,7 +111,7 @@ def _require_spread(raw: RawMetrics, k: int, against: Coalitions) -> None:
             raise DisclosureRefused("SPREAD", "Outcomes that are numbers are not there to be judged.")
         return
     for left in itertools.chain.from_iterable(_left(outcomes, against) for outcomes in raw.outcomes):
-        if left.size and _effective_number((left - left.mean()) ** 2) < k:
+        if left.size and effective_number((left - left.mean()) ** 2) < k:
             raise DisclosureRefused("SPREAD", "The outcomes of few subjects make up nearly all of their spread.")
 
 
@@ -201,21 +202,13 @@ def _sums_rest_on_many(entry: RawMetric, k: int, against: Coalitions) -> bool:
     """
     if entry.squares is None:
         return entry.events is not None
-    return all(_effective_number(squares) >= k for squares in _left(entry.squares, against))
+    return all(effective_number(squares) >= k for squares in _left(entry.squares, against))
 
 
 def _left(numbers: Numbers, against: Coalitions) -> Iterator[Floats]:
     for coalition in against:
         gone = [place for place, key in enumerate(numbers.owner_keys) if key in coalition]
         yield from numbers.values[:, ~np.isin(numbers.owners, gone)]
-
-
-def _effective_number(squares: Floats) -> float:
-    largest = squares.max(initial=0)
-    if not 0 < largest < np.inf:  # nothing, or what is no number
-        return 0
-    shares = squares / largest
-    return float(shares.sum() ** 2 / (shares**2).sum())
 
 
 def _is_edge(entry: RawMetric) -> bool:

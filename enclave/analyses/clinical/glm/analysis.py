@@ -7,7 +7,7 @@ from enclave.analyses.base import Analysis, Inputs, Plan
 from enclave.analyses.clinical.glm.descriptor import DESCRIPTOR
 from enclave.analyses.clinical.glm.linear import fit_linear
 from enclave.analyses.clinical.glm.logistic import fit_logistic
-from enclave.analyses.columns import require_column, require_distinct, require_level
+from enclave.analyses.columns import require_column, require_covariates, require_distinct, require_level
 from enclave.analyses.design import code_columns, term_labels
 from enclave.analyses.parameters import names, text
 from enclave.analyses.pooling import Pooled, pool_subjects
@@ -85,10 +85,7 @@ def _roles(
         if model == "logistic":
             level = parameters["outcome_level"]
             require_level(outcome, level, "outcome")
-    found = tuple(
-        require_column(datasets, covariate, ("integer", "decimal", "category"), "covariates")
-        for covariate in covariates
-    )
+    found = require_covariates(datasets, covariates)
     if not term_labels(found):
         raise AnalysisError("TERMS", "covariates: categories of one level make no terms. Name a column that varies.")
     return Roles(outcome, level, found)

@@ -11,7 +11,7 @@ from enclave.analyses.base import Analysis, Inputs, Plan
 from enclave.analyses.clinical.prediction.descriptor import DESCRIPTOR
 from enclave.analyses.clinical.prediction.models import TREES, predict_log_odds
 from enclave.analyses.clinical.prediction.performance import metric_labels, rate_models
-from enclave.analyses.columns import require_column, require_distinct, require_level
+from enclave.analyses.columns import require_column, require_covariates, require_distinct, require_level
 from enclave.analyses.design import code_columns
 from enclave.analyses.parameters import names, text
 from enclave.analyses.pooling import Pooled, pool_subjects
@@ -194,11 +194,10 @@ def _roles(parameters: Mapping[Name, Parameter], datasets: Mapping[Name, Dataset
     require_distinct({"outcome": [outcome], "a covariate": covariates})
     column = require_column(datasets, outcome, ("integer", "category"), "outcome")
     require_level(column, parameters["outcome_level"], "outcome")
-    kinds = ("integer", "decimal", "category")
     return Roles(
         outcome=column,
         outcome_level=parameters["outcome_level"],
-        covariates=tuple(require_column(datasets, name, kinds, "covariates") for name in covariates),
+        covariates=require_covariates(datasets, covariates),
         models=names(parameters, "models"),
         train=names(parameters, "train"),
         validate=names(parameters, "validate"),

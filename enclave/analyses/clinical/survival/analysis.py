@@ -10,7 +10,7 @@ from enclave.analyses.clinical.survival.cox import fit_cox
 from enclave.analyses.clinical.survival.descriptor import DESCRIPTOR, MAX_DAYS, MOST_GROUPS
 from enclave.analyses.clinical.survival.kaplan_meier import estimate_curve
 from enclave.analyses.clinical.survival.logrank import compare_survival
-from enclave.analyses.columns import require_column, require_days, require_distinct, require_level
+from enclave.analyses.columns import require_column, require_covariates, require_days, require_distinct, require_level
 from enclave.analyses.design import code_columns, term_labels
 from enclave.analyses.parameters import names, text, wholes
 from enclave.analyses.pooling import Pooled, pool_subjects
@@ -125,9 +125,7 @@ def _roles(parameters: Mapping[Name, Parameter], datasets: Mapping[Name, Dataset
         time=time_column,
         event=event_column,
         event_level=parameters["event_level"],
-        covariates=tuple(
-            require_column(datasets, name, ("integer", "decimal", "category"), "covariates") for name in covariates
-        ),
+        covariates=require_covariates(datasets, covariates),
         group=_group(datasets, group) if group else None,
         grid=wholes(parameters, "grid"),
     )

@@ -9,7 +9,7 @@ import numpy as np
 from enclave.analyses.arrays import Bools, Integers
 from enclave.analyses.association import find_strongest
 from enclave.analyses.base import Analysis, Inputs, Plan
-from enclave.analyses.columns import require_column, require_distinct
+from enclave.analyses.columns import require_column, require_covariates, require_distinct
 from enclave.analyses.design import code_columns
 from enclave.analyses.genomics.linear.descriptor import BY_COHORT, DESCRIPTOR, POOLED, SUBJECTS
 from enclave.analyses.genomics.linear.scan import fit_null, scan_block
@@ -118,9 +118,7 @@ def _roles(parameters: Mapping[Name, Parameter], datasets: Mapping[Name, Dataset
     require_distinct({"the trait": [trait], "a covariate": covariates})
     return Roles(
         trait=require_column(datasets, trait, ("integer", "decimal"), "trait"),
-        covariates=tuple(
-            require_column(datasets, name, ("integer", "decimal", "category"), "covariates") for name in covariates
-        ),
+        covariates=require_covariates(datasets, covariates),
     )
 
 
