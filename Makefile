@@ -59,8 +59,8 @@ generated: $(VENV)/dev ## write generated files anew: JSON Schemas, OpenAPI, sta
 	$(BIN)/python -m protocol.schemas --write
 	$(BIN)/python -m broker.openapi --write
 	$(BIN)/python -m broker.states < docs/states.md > docs/states.new && mv docs/states.new docs/states.md
-	$(BIN)/python -m attestation.simulator.lock --write
-	$(BIN)/python -m attestation.simulator.tcb > docs/TCB.md
+	$(BIN)/python -m attestation.profiles.lock --write
+	$(BIN)/python -m attestation.profiles.tcb > docs/TCB.md
 	$(BIN)/python -m sealroom.analyses_page > docs/analyses.md
 
 lock: ## resolve the dependencies anew (needs uv)

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from attestation.simulator.trusted_files import (
+from attestation.profiles.trusted_files import (
     LOCK_NAME,
     digest_file,
     load_profile,

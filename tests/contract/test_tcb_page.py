@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from attestation.simulator.tcb import render_tcb
+from attestation.profiles.tcb import render_tcb
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -26,6 +26,6 @@ def test_the_page_counts_lines_and_names_packages():
 
 
 def test_the_command_prints_the_page():
-    command = [sys.executable, "-m", "attestation.simulator.tcb"]
+    command = [sys.executable, "-m", "attestation.profiles.tcb"]
     ran = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
     assert ran.stdout == render_tcb(PROJECT)

@@ -12,7 +12,7 @@ from broker_scene import Caller, call, must, split
 from factories import changed
 from world import PARTIES
 
-from attestation.simulator.trusted_files import LOCK_NAME, parse_lock
+from attestation.profiles.trusted_files import LOCK_NAME, parse_lock
 from enclave.profiles import PROFILES
 from protocol.documents.study import Approval
 from protocol.dsse import sign

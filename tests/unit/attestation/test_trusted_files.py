@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from attestation.policy import manifests_folder
-from attestation.simulator import lock, measure
-from attestation.simulator.trusted_files import (
+from attestation.profiles import lock
+from attestation.profiles.trusted_files import (
     LOCK_NAME,
     compute_lock,
     files_below,
@@ -17,6 +17,7 @@ from attestation.simulator.trusted_files import (
     profile_folder,
     render_lock,
 )
+from attestation.simulator import measure
 from protocol.errors import AttestationError
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -211,8 +212,8 @@ def test_relative_imports_are_refused(tree):
 
 
 def test_the_clinical_lock_is_up_to_date():
-    """Regenerate with: make generated, or python -m attestation.simulator.lock --write."""
-    command = [sys.executable, "-W", "error", "-m", "attestation.simulator.lock"]
+    """Regenerate with: make generated, or python -m attestation.profiles.lock --write."""
+    command = [sys.executable, "-W", "error", "-m", "attestation.profiles.lock"]
     ran = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
 

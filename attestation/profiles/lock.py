@@ -1,18 +1,18 @@
-"""Write or compare the trusted file locks: ``python -m attestation.simulator.lock [--write] [--root FOLDER]``."""
+"""Write or compare the trusted file locks: ``python -m attestation.profiles.lock [--write] [--root FOLDER]``."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from attestation.policy import manifests_folder
-from attestation.simulator.trusted_files import LOCK_NAME, compute_lock, load_profile, render_lock
+from attestation.profiles.trusted_files import LOCK_NAME, compute_lock, load_profile, render_lock
 
 __all__ = ["main"]
 
 
 def main(arguments: list[str]) -> int:
     """Write each profile's lock, or exit with 1 and the files that differ where a lock is out of date."""
-    parser = argparse.ArgumentParser(prog="python -m attestation.simulator.lock", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m attestation.profiles.lock", description=__doc__)
     parser.add_argument("--write", action="store_true", help="write the locks instead of comparing them")
     parser.add_argument("--root", type=Path, default=manifests_folder().parent, help="the project's folder")
     options = parser.parse_args(arguments)

@@ -1,6 +1,6 @@
 """The trusted computing base of the enclave profiles, for people: ``docs/TCB.md``, from the trusted file locks.
 
-``python -m attestation.simulator.tcb`` prints it; ``make generated`` writes it, a test compares.
+``python -m attestation.profiles.tcb`` prints it; ``make generated`` writes it, a test compares.
 """
 
 import ast
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from attestation.policy import manifests_folder
-from attestation.simulator.trusted_files import LOCK_NAME, parse_lock
+from attestation.profiles.trusted_files import LOCK_NAME, parse_lock
 from protocol.types import Digest
 
 __all__ = ["main", "render_tcb"]
