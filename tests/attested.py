@@ -79,8 +79,9 @@ def evidence(
     conditions: Conditions | None = None, *, at: datetime = NOW, made: RuntimeClaims | None = None
 ) -> Evidence:
     made = made or claims()
-    quote = platform(conditions).quote(MEASUREMENT, made.report_data)
-    return Evidence(claims=made, quote=encode_base64(quote), collateral=platform(conditions).collateral(at))
+    forged = platform(conditions)
+    quote = forged.quote(MEASUREMENT, made.report_data)
+    return Evidence(claims=made, quote=encode_base64(quote), collateral=forged.collateral(at))
 
 
 def evidence_of(forged: Platform) -> Evidence:

@@ -8,6 +8,7 @@ import hashlib
 import os
 import secrets
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,7 +23,17 @@ from attestation.roots import SIMULATED_ROOT_NAME
 from attestation.simulator import der
 from protocol.errors import StorageError
 
-__all__ = ["CPU_SVN", "FMSPC", "PCE_ID", "PCE_SVN", "PlatformKeys", "create_keys", "load_or_create_keys"]
+__all__ = [
+    "CPU_SVN",
+    "FMSPC",
+    "PCE_ID",
+    "PCE_SVN",
+    "PlatformKeys",
+    "Processor",
+    "certify_anew",
+    "create_keys",
+    "load_or_create_keys",
+]
 
 FMSPC: Final = bytes.fromhex("5ea100000001")
 """The simulated family of processors."""
@@ -34,6 +45,27 @@ _CRL_URL = "https://simulated.invalid/sgx/"
 _LIFE = timedelta(days=3650)
 _KEYS: Final = ("root", "intermediate", "pck", "tcb_signing", "attestation")
 _CERTIFICATES: Final = ("root", "intermediate", "pck", "tcb_signing")
+_NAMES: Final = {
+    "root": SIMULATED_ROOT_NAME,
+    "intermediate": "SIMULATED SEALROOM SGX PCK Platform CA",
+    "pck": "SIMULATED SEALROOM SGX PCK Certificate",
+    "tcb_signing": "SIMULATED SEALROOM SGX TCB Signing",
+}
+_SIGNERS: Final = {"root": "root", "intermediate": "root", "pck": "intermediate", "tcb_signing": "root"}
+
+
+@dataclass(frozen=True, slots=True)
+class Processor:
+    """What a PCK certificate says of its platform. Without ``ppid`` the platform's name follows from its PCK key."""
+
+    fmspc: bytes = FMSPC
+    pce_id: bytes = PCE_ID
+    cpu_svn: bytes = CPU_SVN
+    pce_svn: int = PCE_SVN
+    ppid: bytes | None = None
+    dynamic_platform: bool = False
+    cached_keys: bool = False
+    smt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +82,47 @@ class PlatformKeys:
 def create_keys(at: datetime, *, root_life: timedelta = _LIFE) -> PlatformKeys:
     """Make the keys and certificates of a new platform, valid from ``at``, for ten years unless ``root_life`` says."""
     keys = {name: ec.generate_private_key(ec.SECP256R1()) for name in _KEYS}
-    span = (at, at + _LIFE)
-    root = _issue("root", SIMULATED_ROOT_NAME, keys, None, (at, at + root_life))
-    intermediate = _issue("intermediate", "SIMULATED SEALROOM SGX PCK Platform CA", keys, root, span)
-    pck = _issue("pck", "SIMULATED SEALROOM SGX PCK Certificate", keys, intermediate, span)
-    tcb_signing = _issue("tcb_signing", "SIMULATED SEALROOM SGX TCB Signing", keys, root, span)
-    return PlatformKeys(keys, {"root": root, "intermediate": intermediate, "pck": pck, "tcb_signing": tcb_signing})
+    made: dict[str, x509.Certificate] = {}
+    for name in _CERTIFICATES:
+        life = root_life if name == "root" else _LIFE
+        made[name] = _issue(name, _NAMES[name], keys, made.get(_SIGNERS[name]), (at, at + life))
+    return PlatformKeys(keys, made)
+
+
+def certify_anew(
+    made: PlatformKeys,
+    *,
+    processor: Processor | None = None,
+    expired: Collection[str] = (),
+    early: Collection[str] = (),
+    misnamed: Collection[str] = (),
+) -> PlatformKeys:
+    """Issue certificates of the same keys that a verifier must refuse, or for another ``processor``.
+
+    What is ``expired`` ended before the platform was made, what is ``early`` starts when its life ends; what is
+    ``misnamed`` has a common name that stands for nothing. All others stay as they are.
+    """
+    root = made.certificates["root"]
+    start, end = root.not_valid_before_utc, root.not_valid_after_utc
+    day = timedelta(days=1)
+    certificates = dict(made.certificates)
+    for name in _CERTIFICATES:
+        if name not in {*expired, *early, *misnamed, *(("pck",) if processor else ())}:
+            continue
+        span = (start, end)
+        if name in expired:
+            span = (start - 10 * day, start - day)
+        elif name in early:
+            span = (end - day, end)
+        certificates[name] = _issue(
+            name,
+            "SIMULATED SEALROOM Certificate" if name in misnamed else _NAMES[name],
+            made.keys,
+            None if name == "root" else certificates[_SIGNERS[name]],
+            span,
+            processor=processor or Processor(),
+        )
+    return PlatformKeys(made.keys, certificates)
 
 
 def load_or_create_keys(folder: Path, at: datetime) -> PlatformKeys:
@@ -126,16 +193,16 @@ def _issue(
     issuer: x509.Certificate | None,
     span: tuple[datetime, datetime],
     *,
-    set_flags: bool = False,
+    processor: Processor = Processor(),
 ) -> x509.Certificate:
-    """Issue the certificate of one key, under ``issuer`` or by itself; ``set_flags`` states SMT and the like."""
+    """Issue the certificate of one key, under ``issuer`` or by itself; a PCK certificate describes ``processor``."""
     subject = x509.Name(
         [
             x509.NameAttribute(NameOID.COMMON_NAME, common_name),
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, "SIMULATED: no hardware stands behind this"),
         ]
     )
-    signer = {"root": "root", "intermediate": "root", "tcb_signing": "root", "pck": "intermediate"}[name]
+    signer = _SIGNERS[name]
     authority = name in {"root", "intermediate"}
     signer_public = keys[signer].public_key()
     builder = (
@@ -156,9 +223,7 @@ def _issue(
     )
     if name == "pck":
         builder = builder.add_extension(
-            x509.UnrecognizedExtension(
-                x509.ObjectIdentifier(_SGX_EXTENSION), _sgx_extension(keys["pck"], set_flags=set_flags)
-            ),
+            x509.UnrecognizedExtension(x509.ObjectIdentifier(_SGX_EXTENSION), _sgx_extension(keys["pck"], processor)),
             critical=False,
         )
     return builder.sign(keys[signer], hashes.SHA256())
@@ -183,7 +248,7 @@ def _key_usage(*, authority: bool) -> x509.KeyUsage:
     )
 
 
-def _sgx_extension(pck: ec.EllipticCurvePrivateKey, *, set_flags: bool) -> bytes:
+def _sgx_extension(pck: ec.EllipticCurvePrivateKey, processor: Processor) -> bytes:
     """Encode Intel's SGX extension: platform, TCB components, PCE, family, type, instance, configuration."""
 
     def entry(suffix: str, value: bytes) -> bytes:
@@ -191,14 +256,17 @@ def _sgx_extension(pck: ec.EllipticCurvePrivateKey, *, set_flags: bool) -> bytes
 
     point = pck.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
     platform = hashlib.sha256(b"sealroom simulated platform\x00" + point).digest()
-    components = [entry(f"2.{number}", der.integer(svn)) for number, svn in enumerate(CPU_SVN, start=1)]
-    tcb = der.sequence(*components, entry("2.17", der.integer(PCE_SVN)), entry("2.18", der.octets(CPU_SVN)))
-    configuration = der.sequence(*(entry(f"7.{number}", der.boolean(value=set_flags)) for number in (1, 2, 3)))
+    components = [entry(f"2.{number}", der.integer(svn)) for number, svn in enumerate(processor.cpu_svn, start=1)]
+    tcb = der.sequence(
+        *components, entry("2.17", der.integer(processor.pce_svn)), entry("2.18", der.octets(processor.cpu_svn))
+    )
+    flags = (processor.dynamic_platform, processor.cached_keys, processor.smt)
+    configuration = der.sequence(*(entry(f"7.{at}", der.boolean(value=flag)) for at, flag in enumerate(flags, start=1)))
     return der.sequence(
-        entry("1", der.octets(platform[:16])),
+        entry("1", der.octets(platform[:16] if processor.ppid is None else processor.ppid)),
         entry("2", tcb),
-        entry("3", der.octets(PCE_ID)),
-        entry("4", der.octets(FMSPC)),
+        entry("3", der.octets(processor.pce_id)),
+        entry("4", der.octets(processor.fmspc)),
         entry("5", der.enumerated(1)),
         entry("6", der.octets(platform[16:])),
         entry("7", configuration),

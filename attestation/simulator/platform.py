@@ -7,6 +7,7 @@ tests can forge what a verifier must refuse; the service (``app``) always runs w
 import hashlib
 import json
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,12 +18,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from attestation.roots import HardwareRoot
-from attestation.simulator.pki import CPU_SVN, FMSPC, PCE_ID, PCE_SVN, PlatformKeys
+from attestation.simulator.pki import CPU_SVN, FMSPC, PCE_ID, PCE_SVN, PlatformKeys, Processor, certify_anew
 from protocol.documents import Collateral
 from protocol.errors import AttestationError
 from protocol.types import format_time
 
-__all__ = ["COLLATERAL_LIFE", "Conditions", "EnclaveShape", "Platform"]
+__all__ = ["COLLATERAL_LIFE", "Conditions", "EnclaveShape", "Platform", "QeLevel", "TcbLevel"]
 
 COLLATERAL_LIFE: Final = timedelta(days=30)
 REPORT_DATA: Final = 64
@@ -50,17 +51,50 @@ class EnclaveShape:
 
 
 @dataclass(frozen=True, slots=True)
+class TcbLevel:
+    """One level of the TCB information: what a platform needs to reach it, and what it is worth then."""
+
+    status: str = "UpToDate"
+    advisories: tuple[str, ...] = ()
+    date: str = "2026-01-01T00:00:00Z"
+    cpu_svn: bytes = CPU_SVN
+    pce_svn: int = PCE_SVN
+
+
+@dataclass(frozen=True, slots=True)
+class QeLevel:
+    """One level of the quoting enclave's identity."""
+
+    isv_svn: int = 8
+    status: str = "UpToDate"
+    advisories: tuple[str, ...] = ()
+    date: str = "2026-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True, slots=True)
 class Conditions:
-    """The state of the platform and of its collateral; the defaults are a platform in good order."""
+    """The state of the platform and of its collateral; the defaults are a platform in good order.
+
+    ``tcb_status``, ``advisories`` and ``tcb_date`` are the first TCB level's, ``qe_status`` and ``qe_advisories`` the
+    first QE level's; older levels follow. ``pce_id`` and ``fmspc`` are those of the TCB information. A ``processor``
+    other than the usual one, and certificates that are ``expired``, ``early`` or ``misnamed``, are certified anew with
+    the same keys. ``shifts`` move the dates of the items that they name, ``crl_shift`` those of both revocation lists.
+    """
 
     enclave: EnclaveShape = field(default_factory=EnclaveShape)
     qe: EnclaveShape = field(default_factory=lambda: EnclaveShape(flags=0x15, isv_prod_id=1, isv_svn=8))
+    qe_signer_measurement: bytes = _QE_SIGNER
     qe_vendor_id: bytes = _INTEL_QE_VENDOR
+    processor: Processor = field(default_factory=Processor)
     tcb_status: str = "UpToDate"
+    tcb_date: str = "2026-01-01T00:00:00Z"
     tcb_evaluation: int = _EVALUATION
     qe_evaluation: int = _EVALUATION
     advisories: tuple[str, ...] = ()
+    older_levels: tuple[TcbLevel, ...] = ()
     qe_status: str = "UpToDate"
+    qe_advisories: tuple[str, ...] = ()
+    older_qe_levels: tuple[QeLevel, ...] = ()
     pce_id: bytes = PCE_ID
     fmspc: bytes = FMSPC
     tcb_signer: str = "tcb_signing"
@@ -68,16 +102,26 @@ class Conditions:
     crl_numbers: bool = True
     crl_number_shift: int = 0
     crl_shift: timedelta = timedelta(0)
+    shifts: Mapping[str, timedelta] = field(default_factory=dict)
     revoked: bool = False
     revoked_by_root: tuple[str, ...] = ()
+    expired: tuple[str, ...] = ()
+    early: tuple[str, ...] = ()
+    misnamed: tuple[str, ...] = ()
 
 
 class Platform:
     """One platform: its root, its quotes, its collateral."""
 
     def __init__(self, keys: PlatformKeys, conditions: Conditions | None = None) -> None:
-        self._keys = keys
-        self._conditions = conditions or Conditions()
+        self._conditions = found = conditions or Conditions()
+        self._keys = certify_anew(
+            keys,
+            processor=None if found.processor == Processor() else found.processor,
+            expired=found.expired,
+            early=found.early,
+            misnamed=found.misnamed,
+        )
 
     @property
     def root(self) -> HardwareRoot:
@@ -102,12 +146,14 @@ class Platform:
         )
         conditions = self._conditions
         header = struct.pack(
-            "<HHIHH16s20s", 3, 2, 0, conditions.qe.isv_svn, PCE_SVN, conditions.qe_vendor_id, b"SIMULATED SEALROOM"
+            "<HHIHH16s20s",
+            *(3, 2, 0, conditions.qe.isv_svn, conditions.processor.pce_svn),
+            *(conditions.qe_vendor_id, b"SIMULATED SEALROOM"),
         )
-        report = _report(bytes.fromhex(measurement), _SIGNER, conditions.enclave, report_data)
-        qe_report = _report(
-            _QE_MEASUREMENT, _QE_SIGNER, conditions.qe, hashlib.sha256(point + _AUTHENTICATION).digest() + bytes(32)
-        )
+        cpu_svn = conditions.processor.cpu_svn
+        report = _report(cpu_svn, bytes.fromhex(measurement), _SIGNER, conditions.enclave, report_data)
+        bound = hashlib.sha256(point + _AUTHENTICATION).digest() + bytes(32)
+        qe_report = _report(cpu_svn, _QE_MEASUREMENT, conditions.qe_signer_measurement, conditions.qe, bound)
         chain = self._chain("pck", "intermediate", "root").encode() + b"\x00"
         signature_data = b"".join(
             (
@@ -126,12 +172,12 @@ class Platform:
     def collateral(self, at: datetime) -> Collateral:
         """Issue collateral that is valid for 30 days from ``at``."""
         conditions = self._conditions
-        tcb_info = self._tcb_info(at)
-        qe_identity = self._qe_identity(at)
+        tcb_info = self._tcb_info(at + self._shift("tcb_info"))
+        qe_identity = self._qe_identity(at + self._shift("qe_identity"))
         return Collateral(
             pck_crl_issuer_chain=self._chain("intermediate", "root"),
-            root_ca_crl=self._crl("root", at).hex(),
-            pck_crl=self._crl("intermediate", at).hex(),
+            root_ca_crl=self._crl("root", at + conditions.crl_shift + self._shift("root_ca_crl")).hex(),
+            pck_crl=self._crl("intermediate", at + conditions.crl_shift + self._shift("pck_crl")).hex(),
             tcb_info_issuer_chain=self._chain(conditions.tcb_signer, "root"),
             tcb_info=tcb_info,
             tcb_info_signature=_signature(self._keys.keys[conditions.tcb_signer], tcb_info.encode()).hex(),
@@ -148,8 +194,10 @@ class Platform:
             self._keys.certificates[name].public_bytes(serialization.Encoding.PEM).decode() for name in names
         )
 
-    def _crl(self, issuer: str, at: datetime) -> bytes:
-        issued = at + self._conditions.crl_shift
+    def _shift(self, item: str) -> timedelta:
+        return self._conditions.shifts.get(item, timedelta(0))
+
+    def _crl(self, issuer: str, issued: datetime) -> bytes:
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self._keys.certificates[issuer].subject)
@@ -175,6 +223,7 @@ class Platform:
 
     def _tcb_info(self, at: datetime) -> str:
         conditions = self._conditions
+        first = TcbLevel(conditions.tcb_status, conditions.advisories, conditions.tcb_date)
         return _json(
             {
                 "id": "SGX",
@@ -187,16 +236,16 @@ class Platform:
                 "tcbEvaluationDataNumber": conditions.tcb_evaluation,
                 "tcbLevels": [
                     _level(
-                        {"sgxtcbcomponents": [{"svn": svn} for svn in CPU_SVN], "pcesvn": PCE_SVN},
-                        conditions.tcb_status,
-                        conditions.advisories,
+                        {"sgxtcbcomponents": [{"svn": svn} for svn in level.cpu_svn], "pcesvn": level.pce_svn}, level
                     )
+                    for level in (first, *conditions.older_levels)
                 ],
             }
         )
 
     def _qe_identity(self, at: datetime) -> str:
         conditions = self._conditions
+        first = QeLevel(status=conditions.qe_status, advisories=conditions.qe_advisories)
         return _json(
             {
                 "id": "QE",
@@ -210,24 +259,26 @@ class Platform:
                 "attributesMask": "FBFFFFFFFFFFFFFF0000000000000000",
                 "mrsigner": _QE_SIGNER.hex().upper(),
                 "isvprodid": 1,
-                "tcbLevels": [_level({"isvsvn": 8}, conditions.qe_status, ())],
+                "tcbLevels": [
+                    _level({"isvsvn": level.isv_svn}, level) for level in (first, *conditions.older_qe_levels)
+                ],
             }
         )
 
 
-def _level(tcb: dict[str, Any], status: str, advisories: tuple[str, ...]) -> dict[str, Any]:
-    level = {"tcb": tcb, "tcbDate": "2026-01-01T00:00:00Z", "tcbStatus": status}
-    return {**level, "advisoryIDs": list(advisories)} if advisories else level
+def _level(tcb: dict[str, Any], level: TcbLevel | QeLevel) -> dict[str, Any]:
+    made = {"tcb": tcb, "tcbDate": level.date, "tcbStatus": level.status}
+    return {**made, "advisoryIDs": list(level.advisories)} if level.advisories else made
 
 
 def _json(value: dict[str, Any]) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def _report(measurement: bytes, signer: bytes, shape: EnclaveShape, report_data: bytes) -> bytes:
+def _report(cpu_svn: bytes, measurement: bytes, signer: bytes, shape: EnclaveShape, report_data: bytes) -> bytes:
     return struct.pack(
         "<16sI12x16sQQ32s32x32s32x64sHHH42x16s64s",
-        CPU_SVN,
+        cpu_svn,
         shape.miscselect,
         shape.isv_ext_prod_id,
         shape.flags,

@@ -130,11 +130,14 @@ def test_words_that_are_no_advisories_are_not_passed_on():
         appraise(Conditions(advisories=("INTEL-SA-00289", "look: \u202eevil")))
 
 
+ALL_FLAGS = pki.Processor(dynamic_platform=True, cached_keys=True, smt=True)
+
+
 @pytest.mark.parametrize("flag", ["smt", "dynamic_platform", "cached_keys"])
 def test_platform_flags(flag):
     policy = changed(platform={flag: "off"})
     assert appraise(policy=policy)
-    flagged = rechained({"pck": issue("pck", LEAF, "intermediate", set_flags=True)})
+    flagged = rechained({"pck": issue("pck", LEAF, "intermediate", processor=ALL_FLAGS)})
     assert appraise(flagged)
     claim = {"smt": "SMT", "dynamic_platform": "dynamic platform", "cached_keys": "cached keys"}[flag]
     with refused("PLATFORM_FLAG", claim):
