@@ -14,16 +14,19 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from protocol.documents.dataset import TcbStatus
+from protocol.documents.reference import Advisory, Fmspc, Ppid
 from protocol.errors import AttestationError
-from protocol.types import Document
+from protocol.types import Digest, Document, Key, Name, Timestamp
 
 __all__ = [
     "ATTRIBUTE_BITS",
     "AppraisalPolicy",
     "CollateralAge",
     "EnclavePolicy",
+    "Endorser",
     "Masked",
     "PlatformPolicy",
+    "ReferencePolicy",
     "load_policy",
     "manifests_folder",
 ]
@@ -36,7 +39,8 @@ _Bits = Annotated[str, Field(pattern=r"^0x[0-9a-f]{1,16}$")]
 _Svn = Annotated[int, Field(ge=0, le=0xFFFF)]
 _Days = Annotated[int, Field(ge=1, le=3650)]
 _Evaluation = Annotated[int, Field(ge=0, le=0xFFFF)]
-_Advisory = Annotated[str, Field(pattern=r"^[A-Z0-9-]{1,64}$")]
+_Many = Field(max_length=1000)
+_Number = Annotated[int, Field(ge=0, lt=2**32)]
 _Flag = Literal["any", "off"]
 
 
@@ -89,16 +93,60 @@ class EnclavePolicy(Document):
 
 
 class PlatformPolicy(Document):
-    """What the platform must be. ``advisories`` lists those accepted; Intel lists some even for UpToDate."""
+    """What the platform must be. ``advisories`` lists those accepted; Intel lists some even for UpToDate.
 
+    ``fmspcs`` and ``ppids`` are lists of accepted families of processors and of single platforms: who extracted the key
+    of any accepted platform signs what they like, so naming the host's own platforms is the strongest check of all.
+    ``minimum_tcb_date`` is the date of the TCB level that the platform reached, as Intel gives it.
+    """
+
+    hardware_roots: Literal["any"] | Annotated[tuple[Digest, ...], _Many]
     tcb_statuses: Annotated[tuple[TcbStatus, ...], Field(max_length=6)]
-    advisories: Literal["any"] | Annotated[tuple[_Advisory, ...], Field(max_length=200)]
+    minimum_tcb_date: Literal["any"] | Timestamp
+    advisories: Literal["any"] | Annotated[tuple[Advisory, ...], _Many]
+    fmspcs: Literal["any"] | Annotated[tuple[Fmspc, ...], _Many]
+    ppids: Literal["any"] | Annotated[tuple[Ppid, ...], _Many]
     qe_vendor_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     minimum_tcb_evaluation: _Evaluation
     minimum_qe_evaluation: _Evaluation
+    minimum_pck_crl_number: Literal["any"] | _Number
+    minimum_root_crl_number: Literal["any"] | _Number
     smt: _Flag
     dynamic_platform: _Flag
     cached_keys: _Flag
+
+
+class Endorser(Document):
+    """An institution whose rebuilding of the enclave counts, and the Ed25519 key with which it says so."""
+
+    institution: Name
+    key: Key
+
+
+class ReferencePolicy(Document):
+    """Which code is accepted, beside that the contract names one exact measurement, and whose withdrawals count.
+
+    So many as ``endorsements_wanted`` of the ``endorsers`` must have rebuilt the measurement; none shows as skipped.
+    Of each of the ``withdrawal_publishers`` a list must be at hand and in date; no publisher shows as skipped.
+    """
+
+    measurements: Literal["any"] | Annotated[tuple[Digest, ...], _Many]
+    endorsements_wanted: Annotated[int, Field(ge=0, le=100)]
+    endorsers: Annotated[tuple[Endorser, ...], Field(max_length=100)]
+    withdrawal_publishers: Annotated[tuple[Key, ...], Field(max_length=20)]
+
+    @model_validator(mode="after")
+    def _nobody_twice(self) -> Self:
+        for keys in (
+            [endorser.institution for endorser in self.endorsers],
+            [endorser.key for endorser in self.endorsers],
+            list(self.withdrawal_publishers),
+        ):
+            if len(set(keys)) != len(keys):
+                raise ValueError("an endorser or publisher stands there twice")
+        if self.endorsements_wanted > len(self.endorsers):
+            raise ValueError(f"{self.endorsements_wanted} endorsements are wanted of {len(self.endorsers)} endorsers")
+        return self
 
 
 class CollateralAge(Document):
@@ -115,6 +163,7 @@ class AppraisalPolicy(Document):
 
     version: Literal[1]
     simulation: bool
+    reference_values: ReferencePolicy
     platform: PlatformPolicy
     enclave: EnclavePolicy
     collateral_age_days: CollateralAge

@@ -3,18 +3,21 @@
 ``appraise`` looks at every claim, in this order, and raises the code of the first that fails:
 
 1. The quote parses: ``QUOTE_*`` of ``attestation.quote``. Otherwise nothing else can be said.
-2. The chain in the quote ends in one of the given roots, in date: ``ROOT_UNKNOWN``, ``ROOT_EXPIRED``. A simulated
-   root is allowed by the policy: ``SIMULATED``.
+2. The chain in the quote ends in one of the given roots, in date: ``ROOT_UNKNOWN``, ``ROOT_EXPIRED``. The policy
+   accepts it, if it lists roots: ``ROOT_UNLISTED``. A simulated root is allowed by the policy: ``SIMULATED``.
 3. The chain and the signatures of the quote: ``PCK_CHAIN``, ``QE_SIGNATURE``, ``QE_BINDING``, ``QUOTE_SIGNATURE``.
-4. The collateral: ``COLLATERAL_FORMAT``, ``CRL_ISSUER``, ``CRL_SIGNATURE``, ``CRL_NUMBER``, ``COLLATERAL_SIGNER``,
-   ``COLLATERAL_SIGNATURE``, ``COLLATERAL_FUTURE``, ``COLLATERAL_EXPIRED``, ``COLLATERAL_AGE``, ``REVOKED``.
+4. The collateral: ``COLLATERAL_FORMAT``, ``CRL_ISSUER``, ``CRL_SIGNATURE``, ``CRL_NUMBER``, ``CRL_ROLLBACK``,
+   ``COLLATERAL_SIGNER``, ``COLLATERAL_SIGNATURE``, ``COLLATERAL_FUTURE``, ``COLLATERAL_EXPIRED``, ``COLLATERAL_AGE``,
+   ``REVOKED``.
 5. What the hardware reports of the enclave: ``MEASUREMENT``, ``DEBUG``, ``ATTRIBUTES``, ``XFRM``, ``MISCSELECT``,
    ``ISV_PROD_ID``, ``ISV_SVN``, ``CONFIG_ID``, ``CONFIG_SVN``, ``ISV_EXT_PROD_ID``, ``ISV_FAMILY_ID``, ``QE_VENDOR``.
 6. The verification library (dcap-qvl) accepts it all: ``QUOTE_REFUSED``, or, where only it looks, ``QE_IDENTITY``,
    ``TCB_STATUS``.
-7. The platform: ``OTHER_PLATFORM``, ``TCB_STATUS``, ``ADVISORY``, ``QE_STATUS``, ``TCB_EVALUATION``,
-   ``QE_EVALUATION``, ``PLATFORM_FLAG``.
-8. The session: ``REPORT_DATA``, ``OTHER_CONTRACT``, ``OTHER_RUN``, ``PROFILE``, ``NONCE``.
+7. The platform: ``OTHER_PLATFORM``, ``TCB_STATUS``, ``TCB_DATE``, ``ADVISORY``, ``FMSPC``, ``PPID``, ``QE_STATUS``,
+   ``TCB_EVALUATION``, ``QE_EVALUATION``, ``PLATFORM_FLAG``.
+8. Reference values: ``MEASUREMENT_UNPINNED``, ``MEASUREMENT_ENDORSED``, ``WITHDRAWALS_MISSING``, ``WITHDRAWN``,
+   ``WITHDRAWALS_EXPIRED``.
+9. The session: ``REPORT_DATA``, ``OTHER_CONTRACT``, ``OTHER_RUN``, ``PROFILE``, ``NONCE``.
 
 Left out are claims that the policy names as "any", and the nonces where none are expected; they show as skipped.
 Evidence is named by the digest of its claims. Nothing here is keyed on a quote's bytes, which have a twin.
@@ -28,16 +31,18 @@ from datetime import datetime
 from attestation.endorsements import Endorsements, read_endorsements
 from attestation.policy import AppraisalPolicy
 from attestation.quote import Quote, ReportBody, parse_quote
+from attestation.reference import NOTHING_AT_HAND, ReferenceValues
 from attestation.roots import INTEL_ROOT, HardwareRoot
 from attestation.verdict import AppraisalRefused, Check, check, skipped
 from attestation.verifiers.dcap import LibraryClaims, verify_with_library
+from attestation.verifiers.reference import check_reference_values
 from attestation.verifiers.sgx import UNKNOWN, check_enclave, check_platform
 from attestation.verifiers.signatures import check_endorsements, check_quote_signatures, read_pck_chain
 from protocol.documents import AttestationResult, Collateral, CustodianNonce, Evidence, RuntimeClaims
 from protocol.errors import AttestationError
 from protocol.types import Digest, Name, decode_base64, format_time
 
-__all__ = ["AppraisalRefused", "Expected", "appraise"]
+__all__ = ["AppraisalRefused", "Examination", "Expected", "appraise", "examine"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +65,19 @@ class Expected:
     nonces: tuple[CustodianNonce, ...] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """Every claim that was looked at, each with the code of its failure, and the same as a document."""
+
+    checks: tuple[Check, ...]
+    result: AttestationResult
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The claims that do not hold, in order; evidence is accepted where there is none."""
+        return tuple(item for item in self.checks if item.holds == "no")
+
+
 def appraise(
     evidence: Evidence,
     *,
@@ -67,6 +85,7 @@ def appraise(
     roots: Sequence[HardwareRoot],
     expected: Expected,
     at: datetime,
+    reference: ReferenceValues = NOTHING_AT_HAND,
 ) -> AttestationResult:
     """Judge evidence as of the time ``at`` and return the verdict, in which no claim fails.
 
@@ -75,22 +94,63 @@ def appraise(
     AppraisalRefused
         An ``AttestationError`` with the code of the first claim that fails and, as ``.result``, every claim.
     """
-    raw = decode_base64(evidence.quote)
     try:
-        quote = parse_quote(raw)
+        examination = examine(evidence, policy=policy, roots=roots, expected=expected, at=at, reference=reference)
     except AttestationError as error:
         raise AppraisalRefused(error.code, error.detail, None) from error
+    if failed := examination.failed:
+        first, more = failed[0], len(failed) - 1
+        line = first.verdict()
+        also = f" {more} more of {len(examination.checks)} claims fail." if more else ""
+        detail = f"{line.claim}: found {line.found}, wanted {line.wanted}.{also}"
+        raise AppraisalRefused(first.code, detail, examination.result)
+    return examination.result
+
+
+def examine(
+    evidence: Evidence,
+    *,
+    policy: AppraisalPolicy,
+    roots: Sequence[HardwareRoot],
+    expected: Expected | None,
+    at: datetime,
+    reference: ReferenceValues = NOTHING_AT_HAND,
+) -> Examination:
+    """Look at every claim as of the time ``at``, for people: what does not hold is shown and not raised.
+
+    Without ``expected`` no contract is at hand: measurement, contract, run, profile and nonces show as skipped. Release
+    nothing on an examination; ``appraise`` is the verdict.
+
+    Raises
+    ------
+    AttestationError
+        ``QUOTE_*`` where the quote does not parse, so that nothing can be said.
+    """
+    raw = decode_base64(evidence.quote)
+    quote = parse_quote(raw)
     root = next((known for known in roots if known.certificate_der == quote.chain.root), None)
     endorsements, readable = _read(evidence.collateral)
     library, accepted = _ask_library(raw, evidence.collateral, root, at)
     chain = read_pck_chain(quote)
     checks = [*_check_root(quote, root, policy, at), *check_quote_signatures(quote, chain, at), readable]
     if chain is not None and endorsements is not None:
-        checks += check_endorsements(chain, quote, endorsements, policy.collateral_age_days, at)
+        checks += check_endorsements(chain, quote, endorsements, policy, reference.crl_numbers, at)
     checks += check_enclave(
-        quote.header, quote.report, policy.enclave, policy.platform.qe_vendor_id, expected.measurement
+        quote.header,
+        quote.report,
+        policy.enclave,
+        policy.platform.qe_vendor_id,
+        expected.measurement if expected else None,
     )
     checks += [accepted, *check_platform(library, endorsements, policy.platform)]
+    checks += check_reference_values(
+        quote.report.mr_enclave.hex(),
+        evidence.claims.profile,
+        library,
+        policy.reference_values,
+        reference,
+        at,
+    )
     checks += _check_session(evidence.claims, quote.report, expected)
     result = AttestationResult(
         simulated=quote.chain.root != INTEL_ROOT.certificate_der,
@@ -102,13 +162,7 @@ def appraise(
         verified_at=format_time(at),
         claims=tuple(item.verdict() for item in checks),
     )
-    failed = [item for item in checks if item.holds == "no"]
-    if failed:
-        first, more = failed[0], len(failed) - 1
-        line = first.verdict()
-        also = f" {more} more of {len(checks)} claims fail." if more else ""
-        raise AppraisalRefused(first.code, f"{line.claim}: found {line.found}, wanted {line.wanted}.{also}", result)
-    return result
+    return Examination(tuple(checks), result)
 
 
 def _check_root(quote: Quote, root: HardwareRoot | None, policy: AppraisalPolicy, at: datetime) -> Iterator[Check]:
@@ -123,6 +177,7 @@ def _check_root(quote: Quote, root: HardwareRoot | None, policy: AppraisalPolicy
             wanted=f"valid at {format_time(at)}",
             holds=start <= at <= end,
         )
+    yield _listed_root(digest, policy)
     simulated = quote.chain.root != INTEL_ROOT.certificate_der
     yield check(
         "SIMULATED",
@@ -130,6 +185,19 @@ def _check_root(quote: Quote, root: HardwareRoot | None, policy: AppraisalPolicy
         found="SIMULATED" if simulated else "hardware",
         wanted="hardware or SIMULATED" if policy.simulation else "hardware",
         holds=policy.simulation or not simulated,
+    )
+
+
+def _listed_root(digest: Digest, policy: AppraisalPolicy) -> Check:
+    accepted = policy.platform.hardware_roots
+    if accepted == "any":
+        return skipped("hardware root among those listed", found=digest, why="left out by the policy")
+    return check(
+        "ROOT_UNLISTED",
+        "hardware root among those listed",
+        found=digest,
+        wanted=f"one of {len(accepted)} accepted by the policy",
+        holds=digest in accepted,
     )
 
 
@@ -157,11 +225,16 @@ def _ask_library(
     )
 
 
-def _check_session(claims: RuntimeClaims, report: ReportBody, expected: Expected) -> Iterator[Check]:
+def _check_session(claims: RuntimeClaims, report: ReportBody, expected: Expected | None) -> Iterator[Check]:
     def same(code: str, claim: str, found: str, wanted: str) -> Check:
         return check(code, claim, found=found, wanted=wanted, holds=found == wanted)
 
     yield same("REPORT_DATA", "claims in the quote", report.report_data.hex(), claims.report_data.hex())
+    if expected is None:
+        for claim, found in (("contract", claims.contract), ("run", claims.run), ("profile", claims.profile)):
+            yield skipped(claim, found=found, why="no contract is at hand")
+        yield skipped("nonces", found=f"{len(claims.nonces)} nonces", why="no contract is at hand")
+        return
     yield same("OTHER_CONTRACT", "contract", claims.contract, expected.contract)
     yield same("OTHER_RUN", "run", claims.run, expected.run)
     yield same("PROFILE", "profile", claims.profile, expected.profile)

@@ -23,7 +23,7 @@ import factories
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from attestation.policy import AppraisalPolicy, CollateralAge, EnclavePolicy, Masked, PlatformPolicy
+from attestation.policy import AppraisalPolicy, CollateralAge, EnclavePolicy, Masked, PlatformPolicy, ReferencePolicy
 from attestation.roots import HardwareRoot
 from attestation.simulator.pki import PlatformKeys, create_keys
 from attestation.simulator.platform import Conditions, Platform
@@ -43,12 +43,19 @@ OTHER_RUN = "02" * 16
 POLICY = AppraisalPolicy(
     version=1,
     simulation=True,
+    reference_values=ReferencePolicy(measurements="any", endorsements_wanted=0, endorsers=(), withdrawal_publishers=()),
     platform=PlatformPolicy(
+        hardware_roots="any",
         tcb_statuses=("UpToDate", "SWHardeningNeeded"),
+        minimum_tcb_date="any",
         advisories="any",
+        fmspcs="any",
+        ppids="any",
         qe_vendor_id="939a7233f79c4ca9940a0db3957f0607",
         minimum_tcb_evaluation=1,
         minimum_qe_evaluation=1,
+        minimum_pck_crl_number="any",
+        minimum_root_crl_number="any",
         smt="any",
         dynamic_platform="any",
         cached_keys="any",

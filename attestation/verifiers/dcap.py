@@ -15,6 +15,7 @@ from attestation.endorsements import collateral_to_json
 from attestation.roots import HardwareRoot
 from protocol.documents import Collateral
 from protocol.errors import AttestationError
+from protocol.types import Timestamp
 
 __all__ = ["LibraryClaims", "verify_with_library"]
 
@@ -42,6 +43,7 @@ class _Tcb(_Part):
 
 
 class _Pck(_Part):
+    ppid: _Octets
     fmspc: _Octets
     pce_id: _Octets
     dynamic_platform: _Flag
@@ -49,12 +51,17 @@ class _Pck(_Part):
     smt_enabled: _Flag
 
 
+class _Level(_Part):
+    tcbDate: Timestamp  # noqa: N815 - Intel's own spelling, here and below
+
+
 class _Platform(_Part):
     pck: _Pck
+    tcb_level: _Level
 
 
 class _QeLevel(_Part):
-    tcbStatus: _Word  # noqa: N815 - Intel's own spelling
+    tcbStatus: _Word  # noqa: N815
 
 
 class _Qe(_Part):
@@ -73,9 +80,11 @@ class _Claims(_Part):
 class LibraryClaims:
     """What the library established of a platform whose evidence it verified; flags are True, False or Undefined."""
 
+    ppid: bytes
     fmspc: bytes
     pce_id: bytes
     tcb_status: str
+    tcb_date: Timestamp
     advisories: tuple[str, ...]
     qe_status: str
     smt: str
@@ -107,9 +116,11 @@ def verify_with_library(quote: bytes, collateral: Collateral, root: HardwareRoot
         code = next((code for hint, code in _HINTS if hint in words), "QUOTE_REFUSED")
         raise AttestationError(code, f"dcap-qvl refused: {words}") from error
     return LibraryClaims(
+        ppid=bytes(found.platform.pck.ppid),
         fmspc=bytes(found.platform.pck.fmspc),
         pce_id=bytes(found.platform.pck.pce_id),
         tcb_status=found.tcb.status,
+        tcb_date=found.platform.tcb_level.tcbDate,
         advisories=found.tcb.advisory_ids,
         qe_status=found.qe.tcb_level.tcbStatus,
         smt=found.platform.pck.smt_enabled,

@@ -16,10 +16,13 @@ UNKNOWN = "not established"
 
 
 def check_enclave(
-    header: QuoteHeader, report: ReportBody, policy: EnclavePolicy, vendor: str, measurement: Digest
+    header: QuoteHeader, report: ReportBody, policy: EnclavePolicy, vendor: str, measurement: Digest | None
 ) -> Iterator[Check]:
-    """Compare the measurement exactly, then every other field of the report."""
-    yield _same("MEASUREMENT", "measurement", report.mr_enclave.hex(), measurement)
+    """Compare the measurement exactly, where one is expected, then every other field of the report."""
+    if measurement is None:
+        yield skipped("measurement", found=report.mr_enclave.hex(), why="no contract is at hand")
+    else:
+        yield _same("MEASUREMENT", "measurement", report.mr_enclave.hex(), measurement)
     for name, bit in ATTRIBUTE_BITS.items():
         wanted = bool(policy.attributes.wanted & bit)
         found = bool(report.flags & bit)
@@ -55,7 +58,10 @@ def check_platform(
         wanted=f"one of {', '.join(policy.tcb_statuses) or 'none'}",
         holds=status in policy.tcb_statuses,
     )
+    yield _dated(claims, policy)
     yield _advisories(claims, policy)
+    yield _listed("FMSPC", "family of processors", claims.fmspc if claims else None, policy.fmspcs)
+    yield _listed("PPID", "platform id", claims.ppid if claims else None, policy.ppids)
     yield _same("QE_STATUS", "quoting enclave's status", UNKNOWN if claims is None else claims.qe_status, "UpToDate")
     # The library gives the smaller of the two numbers as that of the TCB information, so they are read from the items.
     verified = endorsements if claims else None
@@ -72,6 +78,21 @@ def check_platform(
             yield skipped(claim, found=shown, why="left out by the policy")
         else:
             yield check("PLATFORM_FLAG", claim, found=shown, wanted="False", holds=shown == "False")
+
+
+def _dated(claims: LibraryClaims | None, policy: PlatformPolicy) -> Check:
+    shown, floor = UNKNOWN if claims is None else claims.tcb_date, policy.minimum_tcb_date
+    if floor == "any":
+        return skipped("TCB date", found=shown, why="left out by the policy")
+    holds = claims is not None and claims.tcb_date >= floor  # RFC 3339 in UTC sorts as text
+    return check("TCB_DATE", "TCB date", found=shown, wanted=f"at least {floor}", holds=holds)
+
+
+def _listed(code: str, claim: str, found: bytes | None, accepted: tuple[str, ...] | str) -> Check:
+    shown = UNKNOWN if found is None else found.hex()
+    if isinstance(accepted, str):  # "any"
+        return skipped(claim, found=shown, why="left out by the policy")
+    return check(code, claim, found=shown, wanted=f"one of {len(accepted)} accepted", holds=shown in accepted)
 
 
 def _advisories(claims: LibraryClaims | None, policy: PlatformPolicy) -> Check:

@@ -6,9 +6,9 @@ the future, the age of each item.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from attestation.certificates import common_name, in_date, is_issued_by, is_pck, load_certificate, public_key
 from attestation.endorsements import Crl, Endorsements, SignedItem
-from attestation.policy import CollateralAge
+from attestation.policy import AppraisalPolicy
 from attestation.quote import Quote
-from attestation.verdict import Check, check
-from protocol.types import format_time
+from attestation.verdict import Check, check, skipped
+from protocol.types import Digest, format_time
 
 __all__ = ["PckCertificates", "check_endorsements", "check_quote_signatures", "read_pck_chain"]
 
@@ -61,9 +61,18 @@ def check_quote_signatures(quote: Quote, chain: PckCertificates | None, at: date
 
 
 def check_endorsements(
-    chain: PckCertificates, quote: Quote, endorsements: Endorsements, ages: CollateralAge, at: datetime
+    chain: PckCertificates,
+    quote: Quote,
+    endorsements: Endorsements,
+    policy: AppraisalPolicy,
+    seen: Mapping[Digest, int],
+    at: datetime,
 ) -> Iterator[Check]:
-    """Check that each item of collateral is signed by whom it must be, in date, and revokes nothing here."""
+    """Check that each item of collateral is signed by whom it must be, in date, and revokes nothing here.
+
+    ``seen`` maps the SHA-256 of an issuer's certificate to the highest CRL number that was seen of it.
+    """
+    ages, floors = policy.collateral_age_days, policy.platform
     leaf, intermediate, root = chain
     same = endorsements.crl_chain == (quote.chain.intermediate, quote.chain.root)
     yield check(
@@ -73,8 +82,12 @@ def check_endorsements(
         wanted="the quote's CA and root",
         holds=same,
     )
-    for crl, issuer in ((endorsements.pck_crl, intermediate), (endorsements.root_ca_crl, root)):
+    for crl, issuer, der, floor in (
+        (endorsements.pck_crl, intermediate, quote.chain.intermediate, floors.minimum_pck_crl_number),
+        (endorsements.root_ca_crl, root, quote.chain.root, floors.minimum_root_crl_number),
+    ):
         yield from _crl(crl, issuer)
+        yield _not_back(crl, floor, seen.get(hashlib.sha256(der).hexdigest()))
     for item in (endorsements.tcb_info, endorsements.qe_identity):
         yield _signer(item, quote.chain.root, root, at)
         signed = _verifies(public_key(item.signer), item.signature, item.data)
@@ -115,6 +128,16 @@ def _crl(crl: Crl, issuer: x509.Certificate) -> Iterator[Check]:
         wanted="a number of at most 32 bits",
         holds=crl.number is not None,
     )
+
+
+def _not_back(crl: Crl, floor: int | Literal["any"], seen: int | None) -> Check:
+    """Refuse a number below the policy's floor, and one below another that was seen of the same issuer."""
+    claim, found = f"{crl.name} number's floor", "none" if crl.number is None else str(crl.number)
+    bounds = [bound for bound in (floor, seen) if isinstance(bound, int)]
+    if not bounds:
+        return skipped(claim, found=found, why="left out by the policy, and no earlier list was seen")
+    holds = crl.number is not None and crl.number >= max(bounds)
+    return check("CRL_ROLLBACK", claim, found=found, wanted=f"at least {max(bounds)}", holds=holds)
 
 
 def _signer(item: SignedItem, root_der: bytes, root: x509.Certificate, at: datetime) -> Check:

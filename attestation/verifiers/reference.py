@@ -1,0 +1,105 @@
+"""Who vouches for the code, and whether code or platform is withdrawn."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from attestation.policy import ReferencePolicy
+from attestation.reference import ReferenceValues
+from attestation.verdict import Check, check, skipped
+from attestation.verifiers.dcap import LibraryClaims
+from protocol.documents.reference import WithdrawalList, Withdrawn
+from protocol.types import Digest, Key, Name, parse_time
+
+__all__ = ["check_reference_values"]
+
+
+def check_reference_values(
+    measurement: Digest,
+    profile: Name,
+    claims: LibraryClaims | None,
+    policy: ReferencePolicy,
+    reference: ReferenceValues,
+    at: datetime,
+) -> Iterator[Check]:
+    """Hold the measurement and the platform against pinned measurements, endorsements and withdrawal lists."""
+    yield _pinned(measurement, policy)
+    yield _endorsed(measurement, profile, policy, reference)
+    if not policy.withdrawal_publishers:
+        yield skipped("withdrawals", found="not looked at", why="left out by the policy: it names no publisher")
+    for publisher in policy.withdrawal_publishers:
+        yield _withdrawals(publisher, measurement, claims, reference, at)
+
+
+def _pinned(measurement: Digest, policy: ReferencePolicy) -> Check:
+    claim = "measurement among those pinned"
+    if policy.measurements == "any":
+        return skipped(claim, found=measurement, why="left out by the policy")
+    return check(
+        "MEASUREMENT_UNPINNED",
+        claim,
+        found=measurement,
+        wanted=f"one of {len(policy.measurements)} pinned measurements",
+        holds=measurement in policy.measurements,
+    )
+
+
+def _endorsed(measurement: Digest, profile: Name, policy: ReferencePolicy, reference: ReferenceValues) -> Check:
+    named = {endorser.key: endorser.institution for endorser in policy.endorsers}
+    found = sorted(
+        {
+            named[endorsement.signer]
+            for endorsement in reference.endorsements
+            if (endorsement.document.measurement, endorsement.document.profile) == (measurement, profile)
+            and named.get(endorsement.signer) == endorsement.document.institution
+        }
+    )
+    shown = f"{len(found)} ({', '.join(found)})" if found else "none"
+    if not policy.endorsements_wanted:
+        return skipped("measurement rebuilt", found=shown, why="left out by the policy: it wants no endorsement")
+    return check(
+        "MEASUREMENT_ENDORSED",
+        "measurement rebuilt",
+        found=f"by {shown}",
+        wanted=f"by at least {policy.endorsements_wanted} of {len(named)} endorsers",
+        holds=len(found) >= policy.endorsements_wanted,
+    )
+
+
+def _withdrawals(
+    publisher: Key, measurement: Digest, claims: LibraryClaims | None, reference: ReferenceValues, at: datetime
+) -> Check:
+    claim, wanted = f"withdrawals of {publisher[:16]}", "a list in date that names nothing of this"
+    withdrawals = reference.withdrawals.get(publisher)
+    if withdrawals is None:
+        return check("WITHDRAWALS_MISSING", claim, found="no list", wanted=wanted, holds=False)
+    told = withdrawals.document
+    number = f"list {told.number} of {told.issued}"
+    if named := _named(told, measurement, claims):
+        return check("WITHDRAWN", claim, found=f"{number} names {named}", wanted=wanted, holds=False)
+    if at >= parse_time(told.next_update):
+        found = f"{number}, due for an update at {told.next_update}"
+        return check("WITHDRAWALS_EXPIRED", claim, found=found, wanted=wanted, holds=False)
+    return check("WITHDRAWN", claim, found=f"{number} names nothing of this", wanted=wanted, holds=True)
+
+
+def _named(told: WithdrawalList, measurement: Digest, claims: LibraryClaims | None) -> str:
+    """Say what the list withdraws of this enclave and platform; nothing where it names none of it."""
+    return "; ".join(
+        f"{name} ({withdrawn.reason})"
+        for withdrawn in told.withdrawn
+        if (name := _match(withdrawn, measurement, claims))
+    )
+
+
+def _match(withdrawn: Withdrawn, measurement: Digest, claims: LibraryClaims | None) -> str:
+    if withdrawn.measurement == measurement:
+        return "this measurement"
+    if claims is None:
+        return ""  # an unknown platform is refused by other claims
+    if withdrawn.ppid == claims.ppid.hex():
+        return "this platform"
+    if withdrawn.fmspc == claims.fmspc.hex():
+        return "this family of processors"
+    if withdrawn.advisory in claims.advisories:
+        return f"advisory {withdrawn.advisory}"
+    return ""
