@@ -5,7 +5,7 @@ beside it, what it was seen not to look at, and give every refusal a code of our
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -24,7 +24,11 @@ __all__ = [
     "SignedItem",
     "collateral_from_json",
     "collateral_to_json",
+    "read_chain",
+    "read_crl",
     "read_endorsements",
+    "read_qe_identity",
+    "read_tcb_info",
 ]
 
 _SIGNATURE = 64
@@ -59,7 +63,10 @@ Signed = TypeVar("Signed", bound=_Signed)
 
 @dataclass(frozen=True, slots=True)
 class SignedItem:
-    """TCB information or a QE identity: its bytes, signature (r || s), signing chain and dates."""
+    """TCB information or a QE identity: its bytes, signature (r || s), signing chain, dates and evaluation number.
+
+    ``fmspc`` and ``pce_id`` say which platforms TCB information is about; those of a QE identity are empty.
+    """
 
     name: str
     data: bytes
@@ -68,6 +75,9 @@ class SignedItem:
     root: bytes
     issued: datetime
     expires: datetime
+    evaluation: int
+    fmspc: bytes = b""
+    pce_id: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,31 +141,34 @@ def read_endorsements(collateral: Collateral) -> Endorsements:
     AttestationError
         ``COLLATERAL_FORMAT`` with the first item that is not what it must be. Nothing is verified here.
     """
-    tcb_info = _json("TCB information", collateral.tcb_info, _TcbInfo)
-    qe_identity = _json("QE identity", collateral.qe_identity, _QeIdentity)
-    return Endorsements(
-        tcb_info=_signed_item(
-            "TCB information",
-            tcb_info,
-            collateral.tcb_info,
-            collateral.tcb_info_signature,
-            collateral.tcb_info_issuer_chain,
-        ),
-        qe_identity=_signed_item(
-            "QE identity",
-            qe_identity,
-            collateral.qe_identity,
-            collateral.qe_identity_signature,
-            collateral.qe_identity_issuer_chain,
-        ),
-        pck_crl=_crl("PCK CRL", collateral.pck_crl),
-        root_ca_crl=_crl("root CRL", collateral.root_ca_crl),
-        crl_chain=_chain("PCK CRL issuer chain", collateral.pck_crl_issuer_chain),
-        fmspc=bytes.fromhex(tcb_info.fmspc),
-        pce_id=bytes.fromhex(tcb_info.pceId),
-        tcb_evaluation=tcb_info.tcbEvaluationDataNumber,
-        qe_evaluation=qe_identity.tcbEvaluationDataNumber,
+    tcb_info = read_tcb_info(collateral.tcb_info, collateral.tcb_info_signature, collateral.tcb_info_issuer_chain)
+    qe_identity = read_qe_identity(
+        collateral.qe_identity, collateral.qe_identity_signature, collateral.qe_identity_issuer_chain
     )
+    return Endorsements(
+        tcb_info=tcb_info,
+        qe_identity=qe_identity,
+        pck_crl=read_crl("PCK CRL", collateral.pck_crl),
+        root_ca_crl=read_crl("root CRL", collateral.root_ca_crl),
+        crl_chain=read_chain("PCK CRL issuer chain", collateral.pck_crl_issuer_chain),
+        fmspc=tcb_info.fmspc,
+        pce_id=tcb_info.pce_id,
+        tcb_evaluation=tcb_info.evaluation,
+        qe_evaluation=qe_identity.evaluation,
+    )
+
+
+def read_tcb_info(text: str, signature: str, chain: str) -> SignedItem:
+    """Read TCB information, its signature in hex and its PEM chain; ``COLLATERAL_FORMAT`` where one is not right."""
+    name = "TCB information"
+    head = _json(name, text, _TcbInfo)
+    item = _signed_item(name, head, text, signature, chain)
+    return replace(item, fmspc=bytes.fromhex(head.fmspc), pce_id=bytes.fromhex(head.pceId))
+
+
+def read_qe_identity(text: str, signature: str, chain: str) -> SignedItem:
+    """Read a QE identity, its signature in hex and its PEM chain; ``COLLATERAL_FORMAT`` where one is not right."""
+    return _signed_item("QE identity", _json("QE identity", text, _QeIdentity), text, signature, chain)
 
 
 def _refusal(name: str, why: str) -> AttestationError:
@@ -177,7 +190,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _signed_item(name: str, head: _Signed, data: str, signature: str, chain: str) -> SignedItem:
-    certificates = _chain(f"{name} issuer chain", chain)
+    certificates = read_chain(f"{name} issuer chain", chain)
     if len(certificates) != _SIGNER_CHAIN:
         raise _refusal(f"{name} issuer chain", f"{len(certificates)} certificates long, wanted {_SIGNER_CHAIN}")
     raw = bytes.fromhex(signature)
@@ -191,10 +204,12 @@ def _signed_item(name: str, head: _Signed, data: str, signature: str, chain: str
         root=certificates[1],
         issued=parse_time(head.issueDate),
         expires=parse_time(head.nextUpdate),
+        evaluation=head.tcbEvaluationDataNumber,
     )
 
 
-def _chain(name: str, pem: str) -> tuple[bytes, ...]:
+def read_chain(name: str, pem: str) -> tuple[bytes, ...]:
+    """Read a PEM chain into DER certificates; ``COLLATERAL_FORMAT`` where it is none."""
     try:
         # Intel's service ends a chain with a newline, some caches do not.
         return split_chain(pem.removesuffix("\n").encode("ascii") + b"\n")
@@ -209,7 +224,8 @@ def _certificate(name: str, der: bytes) -> x509.Certificate:
         raise _refusal(name, str(error)) from error
 
 
-def _crl(name: str, encoded: str) -> Crl:
+def read_crl(name: str, encoded: str) -> Crl:
+    """Read a list from the hex of its DER; ``COLLATERAL_FORMAT`` where it is none."""
     try:
         found = x509.load_der_x509_crl(bytes.fromhex(encoded))
         expires = found.next_update_utc

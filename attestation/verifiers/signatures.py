@@ -11,24 +11,20 @@ from datetime import datetime
 from typing import Final, Literal
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from attestation.certificates import common_name, in_date, is_issued_by, is_pck, load_certificate, public_key
-from attestation.endorsements import Crl, Endorsements, SignedItem
+from attestation.certificates import common_name, in_date, is_issued_by, load_certificate, public_key
+from attestation.endorsements import Crl, Endorsements
 from attestation.policy import AppraisalPolicy
 from attestation.quote import Quote
 from attestation.verdict import Check, check, skipped
-from protocol.types import Digest, format_time
+from attestation.verifiers.items import check_crl, check_dates, check_signed, check_valid, verifies
+from protocol.types import Digest
 
 __all__ = ["PckCertificates", "check_endorsements", "check_quote_signatures", "read_pck_chain"]
 
-_TCB_SIGNING: Final = "SGX TCB Signing"
 _PCK_CAS: Final = ("SGX PCK Platform CA", "SGX PCK Processor CA")
 _PCK: Final = "SGX PCK Certificate"
-_DAY: Final = 86_400
 PckCertificates = tuple[x509.Certificate, x509.Certificate, x509.Certificate]
 """Leaf, CA and root of a platform."""
 
@@ -46,18 +42,18 @@ def check_quote_signatures(quote: Quote, chain: PckCertificates | None, at: date
     """Check the chain from root to PCK leaf, and from the leaf through the quoting enclave to the report."""
     fault = _chain_fault(chain, at)
     yield check("PCK_CHAIN", "PCK certificate chain", found=fault or "valid", wanted="valid", holds=not fault)
-    signed = chain is not None and _verifies(public_key(chain[0]), quote.qe_signature, quote.qe_signed)
-    yield _valid("QE_SIGNATURE", "quoting enclave's report", "signed by the PCK certificate", holds=signed)
+    signed = chain is not None and verifies(public_key(chain[0]), quote.qe_signature, quote.qe_signed)
+    yield check_valid("QE_SIGNATURE", "quoting enclave's report", "signed by the PCK certificate", holds=signed)
     bound = hashlib.sha256(quote.attestation_key + quote.authentication).digest() + bytes(32)
-    yield _valid(
+    yield check_valid(
         "QE_BINDING",
         "attestation key",
         "named by the quoting enclave's report",
         holds=quote.qe_report.report_data == bound,
     )
     key = _attestation_key(quote)
-    signed = key is not None and _verifies(key, quote.signature, quote.signed)
-    yield _valid("QUOTE_SIGNATURE", "quote", "signed by the attestation key", holds=signed)
+    signed = key is not None and verifies(key, quote.signature, quote.signed)
+    yield check_valid("QUOTE_SIGNATURE", "quote", "signed by the attestation key", holds=signed)
 
 
 def check_endorsements(
@@ -86,16 +82,14 @@ def check_endorsements(
         (endorsements.pck_crl, intermediate, quote.chain.intermediate, floors.minimum_pck_crl_number),
         (endorsements.root_ca_crl, root, quote.chain.root, floors.minimum_root_crl_number),
     ):
-        yield from _crl(crl, issuer)
+        yield from check_crl(crl, issuer)
         yield _not_back(crl, floor, seen.get(hashlib.sha256(der).hexdigest()))
     for item in (endorsements.tcb_info, endorsements.qe_identity):
-        yield _signer(item, quote.chain.root, root, at)
-        signed = _verifies(public_key(item.signer), item.signature, item.data)
-        yield _valid("COLLATERAL_SIGNATURE", f"{item.name} signature", "made by its signing certificate", holds=signed)
-    yield _dates(endorsements.tcb_info, ages.tcb_info, at)
-    yield _dates(endorsements.qe_identity, ages.qe_identity, at)
-    yield _dates(endorsements.pck_crl, ages.pck_crl, at)
-    yield _dates(endorsements.root_ca_crl, ages.root_ca_crl, at)
+        yield from check_signed(item, quote.chain.root, root, at)
+    yield check_dates(endorsements.tcb_info, ages.tcb_info, at)
+    yield check_dates(endorsements.qe_identity, ages.qe_identity, at)
+    yield check_dates(endorsements.pck_crl, ages.pck_crl, at)
+    yield check_dates(endorsements.root_ca_crl, ages.root_ca_crl, at)
     signers = (intermediate, endorsements.tcb_info.signer, endorsements.qe_identity.signer)
     revoked = [common_name(leaf)] if _revokes(endorsements.pck_crl, leaf) else []
     revoked += [common_name(signer) for signer in signers if _revokes(endorsements.root_ca_crl, signer)]
@@ -118,18 +112,6 @@ def _chain_fault(chain: PckCertificates | None, at: datetime) -> str:
     return ""
 
 
-def _crl(crl: Crl, issuer: x509.Certificate) -> Iterator[Check]:
-    signed = crl.list.issuer == issuer.subject and crl.list.is_signature_valid(public_key(issuer))
-    yield _valid("CRL_SIGNATURE", f"{crl.name} signature", "made by its issuer", holds=signed)
-    yield check(
-        "CRL_NUMBER",
-        f"{crl.name} number",
-        found="none" if crl.number is None else str(crl.number),
-        wanted="a number of at most 32 bits",
-        holds=crl.number is not None,
-    )
-
-
 def _not_back(crl: Crl, floor: int | Literal["any"], seen: int | None) -> Check:
     """Refuse a number below the policy's floor, and one below another that was seen of the same issuer."""
     claim, found = f"{crl.name} number's floor", "none" if crl.number is None else str(crl.number)
@@ -140,57 +122,8 @@ def _not_back(crl: Crl, floor: int | Literal["any"], seen: int | None) -> Check:
     return check("CRL_ROLLBACK", claim, found=found, wanted=f"at least {max(bounds)}", holds=holds)
 
 
-def _signer(item: SignedItem, root_der: bytes, root: x509.Certificate, at: datetime) -> Check:
-    """Only the TCB signing certificate, directly under the quote's own root, may sign; dcap-qvl takes a PCK too."""
-    fault = ""
-    if item.root != root_der or not is_issued_by(item.signer, root):
-        fault = "not issued by the quote's root"
-    elif not common_name(item.signer).endswith(_TCB_SIGNING) or is_pck(item.signer):
-        fault = common_name(item.signer)
-    elif not in_date(item.signer, at):
-        fault = "out of date"
-    return check(
-        "COLLATERAL_SIGNER",
-        f"{item.name} signer",
-        found=fault or common_name(item.signer),
-        wanted=f"the root's {_TCB_SIGNING} certificate",
-        holds=not fault,
-    )
-
-
-def _dates(item: SignedItem | Crl, days: int, at: datetime) -> Check:
-    code = ""
-    if item.issued > at:
-        code = "COLLATERAL_FUTURE"
-    elif item.expires <= at:
-        code = "COLLATERAL_EXPIRED"
-    elif (at - item.issued).total_seconds() > days * _DAY:
-        code = "COLLATERAL_AGE"
-    return check(
-        code or "COLLATERAL_EXPIRED",
-        f"{item.name} dates",
-        found=f"{format_time(item.issued)} to {format_time(item.expires)}",
-        wanted=f"valid at {format_time(at)} and at most {days} days old",
-        holds=not code,
-    )
-
-
 def _revokes(crl: Crl, certificate: x509.Certificate) -> bool:
     return crl.list.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None
-
-
-def _valid(code: str, claim: str, wanted: str, *, holds: bool) -> Check:
-    return check(code, claim, found="valid" if holds else "not valid", wanted=wanted, holds=holds)
-
-
-def _verifies(key: ec.EllipticCurvePublicKey, signature: bytes, data: bytes) -> bool:
-    """Whether a signature r || s of 64 bytes verifies; either of its two forms does."""
-    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
-    try:
-        key.verify(encode_dss_signature(r, s), data, ec.ECDSA(hashes.SHA256()))
-    except InvalidSignature:
-        return False
-    return True
 
 
 def _attestation_key(quote: Quote) -> ec.EllipticCurvePublicKey | None:
