@@ -191,7 +191,7 @@ class Host:
     @property
     def launch(self) -> Launch:
         """What an enclave is told."""
-        return Launch(relay=self.url, token=TOKEN, attester="simulated", platform=self.url, ticket=TICKET)
+        return Launch(relay=self.url, token=TOKEN, platform=self.url, ticket=TICKET)
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()

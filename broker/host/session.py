@@ -55,7 +55,7 @@ async def run_assignment(
     printed = 0
     with _folder(settings.data, assignment.run) as folder:
         async with _serving(relay) as url:
-            launch = Launch(relay=url, token=token, attester="simulated", platform=settings.platform, ticket=ticket)
+            launch = Launch(relay=url, token=token, platform=settings.platform, ticket=ticket)
             try:
                 enclave = await EnclaveProcess.start(settings, assignment.profile, launch, folder)
             except OSError:

@@ -1,8 +1,8 @@
 """Messages between enclave, host, broker and custodian. The host and the broker relay them and are not believed."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from protocol.documents.attested import Evidence, RunId
 from protocol.documents.receipt import StudyPack
@@ -31,13 +31,21 @@ class Assignment(Document):
 
 
 class Launch(Document):
-    """The one line that a host writes to an enclave's standard input: where to reach the relay and the platform."""
+    """The one line that a host writes to an enclave's standard input: where to reach the relay.
+
+    Where the platform is simulated, also where to reach that, and the ticket by which it knows the enclave.
+    """
 
     relay: Annotated[str, Field(pattern=r"^http://127\.0\.0\.1:\d{1,5}$")]
     token: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{32,128}$")]
-    attester: Literal["simulated"]
-    platform: Annotated[str, Field(pattern=r"^http://127\.0\.0\.1:\d{1,5}$")]
-    ticket: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{32,128}$")]
+    platform: Annotated[str, Field(pattern=r"^http://127\.0\.0\.1:\d{1,5}$")] | None = None
+    ticket: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{32,128}$")] | None = None
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.platform is None) != (self.ticket is None):
+            raise ValueError("a simulated platform and its ticket come together")
+        return self
 
 
 class CapsuleDeposit(Document):

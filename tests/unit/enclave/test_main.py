@@ -16,7 +16,7 @@ from enclave.relay import MAX_LAUNCH
 from protocol.canonical import canonical_bytes
 
 CLOSED = "http://127.0.0.1:9"  # the discard port: nobody listens there
-LAUNCH = {"relay": CLOSED, "token": TOKEN, "attester": "simulated", "platform": CLOSED, "ticket": TICKET}
+LAUNCH = {"relay": CLOSED, "token": TOKEN, "platform": CLOSED, "ticket": TICKET}
 
 
 def run(*arguments, line=b""):
@@ -68,8 +68,9 @@ def test_a_launch_line_that_is_none_ends_in_1_without_a_word(line):
         {"relay": "http://127.0.0.1:80@192.0.2.1"},
         {"platform": "http://192.0.2.1:80"},
         {"attester": "sgx"},
+        {"platform": None, "ticket": None},
     ],
-    ids=lambda changes: "-".join(changes.values()) or "nobody listens",
+    ids=lambda changes: "-".join(map(str, changes.values())) or "nobody listens",
 )
 def test_a_launch_that_leads_nowhere_ends_in_1_without_a_word(changes):
     assert run("clinical", line=launch(**changes)) == (1, b"", b"")

@@ -18,7 +18,6 @@ from protocol.errors import AccessDenied, DocumentError, SealroomError, Transpor
 LAUNCH = {
     "relay": "http://127.0.0.1:80",
     "token": hostile_host.TOKEN,
-    "attester": "simulated",
     "platform": "http://127.0.0.1:81",
     "ticket": hostile_host.TICKET,
 }
