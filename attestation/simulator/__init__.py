@@ -4,10 +4,10 @@ It follows SGX byte for byte so that simulated and real evidence take one path. 
 its root says SIMULATED, and only policies that allow simulation accept it.
 """
 
-from attestation.simulator.measurement import measure
+from attestation.simulator.measurement import measure, measure_build
 from attestation.simulator.settings import Settings
 
-__all__ = ["Settings", "measure", "serve"]
+__all__ = ["Settings", "measure", "measure_build", "serve"]
 
 
 def serve(settings: Settings) -> None:

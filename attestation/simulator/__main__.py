@@ -20,9 +20,10 @@ EPILOG: Final = f"""Each setting may also come from the environment ({ENVIRONMEN
 
 Examples:
   sealroom simulator serve --state /srv/simulator --port 8500
+  sealroom simulator serve --enclaves build/enclave-simulated
   sealroom simulator serve --config simulator.toml
 """
-_NAMES: Final = ("state", "files", "host", "port")
+_NAMES: Final = ("state", "files", "enclaves", "host", "port")
 _PROJECT: Final = Path(__file__).resolve().parents[2]
 
 
@@ -45,6 +46,7 @@ def load_settings(arguments: list[str], environment: Mapping[str, str]) -> Setti
     parser.add_argument("--config", type=Path, help="TOML file with settings")
     parser.add_argument("--state", help="folder for the platform's keys (simulator-state)")
     parser.add_argument("--files", help="root of the tree that is measured (the installed files)")
+    parser.add_argument("--enclaves", help="folder of builds to measure instead, as `sealroom profile build` writes it")
     parser.add_argument("--host", help="numeric loopback address (127.0.0.1)")
     parser.add_argument("--port", help="port; 0 takes any free one (0)")
     flags = vars(parser.parse_args(arguments))
@@ -57,7 +59,11 @@ def load_settings(arguments: list[str], environment: Mapping[str, str]) -> Setti
     if not (values["port"].isascii() and values["port"].isdecimal() and int(values["port"]) <= MAX_PORT):
         raise DocumentError("SETTINGS", f"The port is {values['port']!r}, wanted a number from 0 to {MAX_PORT}.")
     return Settings(
-        state=Path(values["state"]), files=Path(values["files"]), host=values["host"], port=int(values["port"])
+        state=Path(values["state"]),
+        files=Path(values["files"]),
+        enclaves=Path(values["enclaves"]) if "enclaves" in values else None,
+        host=values["host"],
+        port=int(values["port"]),
     )
 
 

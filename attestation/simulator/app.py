@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from attestation.quote import parse_quote
-from attestation.simulator.measurement import measure
+from attestation.simulator.measurement import measure, measure_build
 from attestation.simulator.pki import load_or_create_keys
 from attestation.simulator.platform import COLLATERAL_LIFE, Platform
 from attestation.simulator.settings import Settings
@@ -77,7 +77,10 @@ def create_app(settings: Settings) -> FastAPI:
     @app.post("/v1/enclaves")
     def enclaves(body: Annotated[bytes, Depends(_body)]) -> dict[str, str]:
         wanted = _parse(_EnclaveRequest, body)
-        measurement = measure(wanted.profile, settings.files)
+        if settings.enclaves is None:
+            measurement = measure(wanted.profile, settings.files)
+        else:
+            measurement = measure_build(wanted.profile, settings.enclaves)
         return {"ticket": tickets.issue(measurement), "measurement": measurement}
 
     @app.post("/v1/quotes")

@@ -19,6 +19,8 @@ class Settings:
         Folder for the platform's keys, made on first start; back it up, or pins have to be renewed.
     files
         Root of the tree that holds ``enclave/``, ``protocol/`` and ``manifests/``.
+    enclaves
+        Folder of builds, ``PROFILE/enclave.manifest`` each, which are then measured instead of ``files``.
     host, port
         A numeric loopback address; port 0 takes a free one, which the line on standard output names.
 
@@ -27,6 +29,7 @@ class Settings:
 
     state: Path
     files: Path
+    enclaves: Path | None = None
     host: str = "127.0.0.1"
     port: int = 0
 
