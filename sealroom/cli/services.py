@@ -49,6 +49,17 @@ def serve_simulator(context: typer.Context) -> None:
     _become("attestation.simulator", *context.args)
 
 
+@simulator.command(
+    "forge",
+    context_settings=PASS_ON,
+    add_help_option=False,
+    epilog=examples("simulator forge --list", "simulator forge tcb-out-of-date --out forged"),
+)
+def forge(context: typer.Context) -> None:
+    """Forge evidence under a simulated root to try a policy on; `sealroom simulator forge --help` lists its options."""
+    _become("attestation.simulator.forge", *context.args)
+
+
 @host.command(
     "run",
     context_settings=PASS_ON,
