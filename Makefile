@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint types imports bench generated lock clean
+.PHONY: help demo demo-gramine test test-slow lint types imports bench generated lock clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ DEMO_DATA ?=
 
 demo: $(VENV)/run ## play a whole study and leave the verified result in demo-output/ (STUDY=survival, clinical, discovery, genomics)
 	$(BIN)/sealroom demo --study $(STUDY) --out demo-output $(if $(DEMO_DATA),--data $(DEMO_DATA))
+
+demo-gramine: $(VENV)/run ## the same with the enclave inside gramine-direct, from its profile; exit 77 without Gramine
+	$(BIN)/sealroom demo --study $(STUDY) --runtime gramine-direct --out demo-output $(if $(DEMO_DATA),--data $(DEMO_DATA))
 
 test: $(VENV)/dev lint types imports ## check style, types and imports, and run the tests with coverage
 	$(BIN)/python -m coverage erase

@@ -73,21 +73,31 @@ def add_measurement(
     profile: Annotated[str, typer.Argument(help="Enclave profile: clinical, discovery or genomics.")],
     measurement: Annotated[str | None, typer.Argument(help="64 hex digits.")] = None,
     local: Annotated[bool, typer.Option("--local", help="Measure the enclave that is installed here.")] = False,
+    builds: Annotated[
+        Path | None,
+        typer.Option(help="Measure the enclave that `sealroom profile build` made in this folder, as if SIMULATED."),
+    ] = None,
     compared: Compared = False,
     home: HomeOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Pin the exact code of an enclave.
 
-    With --local the installed files are measured: you trust the code that you installed and can read.
+    With --local the installed files are measured, with --builds those of a build, both as a SIMULATED platform does:
+    you trust the code that you installed or built and can read.
     """
-    if local == (measurement is not None):
-        raise typer.BadParameter("give either a measurement or --local")
+    if local + (builds is not None) + (measurement is not None) != 1:
+        raise typer.BadParameter("give one of: a measurement, --local, --builds")
     if local:
         from sealroom.local_enclave import measure_installed
 
         measurement = measure_installed(profile)
         say(f"Measurement of the installed profile {profile}:\n{fingerprint(measurement)}")
+    elif builds:
+        from attestation.simulator.measurement import measure_build
+
+        measurement = measure_build(profile, builds)
+        say(f"Measurement of profile {profile} built in {builds}, if SIMULATED:\n{fingerprint(measurement)}")
     else:
         _compare(f"Measurement of profile {profile}", measurement or "", compared=compared)
     from sealroom.typed import typed

@@ -3,6 +3,7 @@
 import secrets
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,11 +15,13 @@ from sealroom.cli.output import print_json, say
 from sealroom.demo.script import Step, as_script, steps
 from sealroom.demo.stage import Stage, open_stage, play_line, write_secret
 from sealroom.demo.studies import STUDIES
-from sealroom.demo.study import DemoStudy
+from sealroom.demo.study import DemoStudy, Runtime
 
 __all__ = ["demo"]
 
 MARK = ".sealroom-demo"
+CANNOT = 77
+"""Exit status where a runtime is not installed: what test drivers take for skipped."""
 SHOWN = ("contract show", "result open", "sealroom verify")
 """Commands whose output is shown."""
 
@@ -29,7 +32,10 @@ demo = typer.Typer(rich_markup_mode=None, add_completion=False)
 @demo.command(
     "demo",
     epilog=examples(
-        "demo", "demo --study genomics --out gwas", "demo --study clinical --data uci-heart-disease --json"
+        "demo",
+        "demo --study genomics --out gwas",
+        "demo --study clinical --data uci-heart-disease --json",
+        "demo --runtime gramine-direct",
     ),
 )
 def play_demo(
@@ -45,22 +51,32 @@ def play_demo(
     out: Annotated[Path, typer.Option("--out", help="Folder to write to; a former demo there is replaced.")] = Path(
         "demo-output"
     ),
+    runtime: Annotated[
+        Runtime,
+        typer.Option(help="What runs the enclave: plain Python, or Gramine without SGX from a build made here."),
+    ] = "python",
     as_json: AsJson = False,
 ) -> None:
     """Play a whole study of several institutions on this machine, with real processes and a SIMULATED platform.
 
     Broker, platform and host are started on loopback and stopped at the end. Everything else is done by public
-    commands, which stand in commands.txt.
+    commands, which stand in commands.txt. With --runtime gramine-direct the enclave runs inside Gramine, from its
+    profile; where Gramine is not installed the demo ends with exit status 77.
     """
+    if runtime != "python" and shutil.which(runtime) is None:
+        say(f"{runtime} is not on the PATH. Install Gramine (docs/deployment-sgx.md), or leave --runtime out.")
+        raise typer.Exit(CANNOT)
     started = time.monotonic()
     if study not in STUDIES:
         raise DocumentError("STUDY", f"There is no study {study!a}; the demo plays {', '.join(STUDIES)}.")
-    chosen = STUDIES[study]
+    chosen = replace(STUDIES[study], runtime=runtime)
     chosen.require(data)
     folder = _fresh(out)
     counts = _inputs(chosen, folder, data)
     say(f"{chosen.intro}: {', '.join(f'{party.upper()} {rows} rows' for party, rows in counts.items())}.")
     (folder / "commands.txt").write_text(as_script(chosen), "utf-8")
+    if runtime != "python":
+        say(f"Building the enclave of profile {chosen.profile} for Gramine ...")
     say("Starting the simulated platform, the broker and an enclave host ...")
     with open_stage(folder, chosen) as stage:
         for step in steps(chosen):

@@ -111,6 +111,7 @@ def _join(study: DemoStudy, party: str) -> tuple[str, ...]:
 
 
 def _pin(study: DemoStudy, party: str) -> tuple[str, ...]:
+    code = "--local" if study.runtime == "python" else '--builds "$OPERATOR/enclaves"'
     return (
         *(
             f'{party} trust add-institution "$WORK/{partner}/institution.json" --compared'
@@ -120,7 +121,7 @@ def _pin(study: DemoStudy, party: str) -> tuple[str, ...]:
         f'{party} trust add-hardware-root "$OPERATOR/platform-root.pem" --compared',
         f'{party} trust add-custodian "$OPERATOR/custodian.json" --compared',
         f'{party} trust set-policy "$OPERATOR/appraisal.toml"',
-        f"{party} trust add-measurement {study.profile} --local",
+        f"{party} trust add-measurement {study.profile} {code}",
     )
 
 

@@ -44,7 +44,8 @@ def open_stage(folder: Path, study: DemoStudy, host_arguments: Sequence[str] = (
     write_secret(operator / "custodian-passphrase", secrets.token_urlsafe(24))
     with ExitStack() as stack:
         stack.enter_context(_stopped_by_sigterm())
-        arguments = ["simulator", "serve", "--state", str(operator / "platform")]
+        builds = _build(operator / "enclaves", study)
+        arguments = ["simulator", "serve", "--state", str(operator / "platform"), *builds]
         platform = stack.enter_context(service("platform", arguments, operator / "platform.log"))["url"]
         (operator / "platform-root.pem").write_bytes(_get(platform + "/v1/root"))
         arguments = ["broker", "serve", "--data", str(operator / "broker")]
@@ -56,7 +57,7 @@ def open_stage(folder: Path, study: DemoStudy, host_arguments: Sequence[str] = (
         shutil.copy(operator / "broker" / "invite", operator / "invite")
         arguments = ["host", "run", "--broker", broker, "--platform", platform, "--data", str(operator / "host")]
         arguments += ["--host-token-file", str(operator / "broker" / "host-token"), "--profile", study.profile]
-        arguments += host_arguments
+        arguments += [*(["--runtime", study.runtime, *builds] if builds else ()), *host_arguments]
         stack.enter_context(service("host", arguments, operator / "host.log"))
         yield Stage(
             folder,
@@ -99,6 +100,19 @@ def write_secret(path: Path, text: str) -> None:
     """Write a passphrase into a new file that only its owner reads."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as sink:
         sink.write(text + "\n")
+
+
+def _build(enclaves: Path, study: DemoStudy) -> list[str]:
+    """Build the enclave that a runtime other than plain Python starts; return the arguments that name it."""
+    if study.runtime == "python":
+        return []
+    command = ["profile", "build", study.profile, "--simulated", "--out", str(enclaves)]
+    done = subprocess.run(  # noqa: S603 - our own command line
+        [sys.executable, "-m", "sealroom", *command], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SealroomError("DEMO_STEP", f"The enclave could not be built: {done.stderr.strip()}")
+    return ["--enclaves", str(enclaves)]
 
 
 def _get(url: str) -> bytes:

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Literal
 
 from protocol.errors import StorageError
 
-__all__ = ["DemoStudy", "Question", "data_of"]
+__all__ = ["DemoStudy", "Question", "Runtime", "data_of"]
+
+Runtime = Literal["python", "gramine-direct"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class DemoStudy:
         What is asked, one contract each.
     all_open
         Whether all parties open the results, since each learns something of its own, and not a question's reader alone.
+    runtime
+        What the host starts enclaves with; for Gramine the profile is built first.
     """
 
     name: str
@@ -73,6 +78,7 @@ class DemoStudy:
     options: Callable[[str], str] = lambda _party: ""
     seal_options: str = ""
     all_open: bool = False
+    runtime: Runtime = "python"
 
     def stem(self, question: Question) -> str:
         """Name the bundle of a question: ``result`` where it is the only one."""

@@ -121,7 +121,7 @@ def test_wrong_usage_is_status_two():
         (["frobnicate"], "No such command 'frobnicate'."),
         (["contract", "show"], "Missing argument 'CONTRACT'."),
         (["run", "list", "--frobnicate"], "No such option: --frobnicate"),
-        (["trust", "add-measurement", "clinical"], "give either a measurement or --local"),
+        (["trust", "add-measurement", "clinical"], "give one of: a measurement, --local, --builds"),
         (["run", "wait", "00", "--timeout", "soon"], "'--timeout'"),
     ],
     ids=" ".join,
@@ -165,8 +165,8 @@ def test_services_read_their_own_arguments(words):
 def test_a_broken_configuration_is_said(tmp_path):
     desk = Desk(tmp_path)
     desk.join()
-    for text in ("broker = [", "broker = 3"):
-        (desk.home / "config.toml").write_text(text)
+    for text in (b"broker = [", b"broker = 3", b"broker = '\xff'", b"broker = " + b"[" * 20_000):
+        (desk.home / "config.toml").write_bytes(text)
         assert desk.run("dataset", "list", "--json", code=4).json["code"] == "CONFIG"
 
 

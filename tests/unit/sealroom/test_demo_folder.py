@@ -1,8 +1,12 @@
+import dataclasses
+
 import pytest
+import typer
 
 from protocol.errors import StorageError
 from sealroom.demo.command import MARK, _fresh, play_demo
 from sealroom.demo.heart import CLINICAL
+from sealroom.demo.script import steps
 from sealroom.demo.studies import STUDIES
 
 
@@ -77,3 +81,19 @@ def test_data_that_is_missing_or_not_needed_is_said_before_anything_is_written(t
 def test_every_kind_of_study_can_be_played():
     assert list(STUDIES) == ["survival", "clinical", "discovery", "genomics"]
     assert all(study.name == name for name, study in STUDIES.items())
+
+
+def test_without_gramine_the_demo_says_so_and_ends_as_skipped(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(typer.Exit) as ended:
+        play_demo(out=tmp_path / "demo", runtime="gramine-direct")
+    assert ended.value.exit_code == 77
+    assert "gramine-direct is not on the PATH" in capsys.readouterr().err
+    assert not (tmp_path / "demo").exists()
+
+
+def test_with_gramine_the_build_is_pinned_in_place_of_the_installed_files():
+    played = dataclasses.replace(STUDIES["survival"], runtime="gramine-direct")
+    lines = [line for step in steps(played) for line in step.lines]
+    assert 'a trust add-measurement clinical --builds "$OPERATOR/enclaves"' in lines
+    assert not any("--local" in line for line in lines)

@@ -79,6 +79,8 @@ def test_the_policy_may_lie_in_a_file_beside_the_pins(tmp_path):
         ("appraisal_policy = 3", "appraisal_policy"),
         ('appraisal_policy = "absent.toml"', "absent.toml"),
         ("unknown = 1", "unknown"),
+        ("x = " + "[" * 20_000, "line 1: found 16 or more brackets"),
+        (".".join(["x"] * 20_000) + " = 1", "line 1: found 16 or more brackets"),
         ("#" * (2**20 + 1), "bytes"),
     ],
 )
@@ -174,3 +176,14 @@ def test_a_policy_that_is_none_is_not_set(tmp_path):
     desk = Desk(tmp_path)
     desk.run("trust", "set-policy", desk.write("policy.toml", "nothing = true\n"), code=5)
     assert not (desk.home / "trust.toml").exists()
+
+
+def test_the_measurement_of_a_build_is_that_which_the_simulated_platform_takes(tmp_path):
+    from attestation.simulator.measurement import measure_build
+
+    (tmp_path / "builds" / "genomics").mkdir(parents=True)
+    (tmp_path / "builds" / "genomics" / "enclave.manifest").write_text("[sgx]\n")
+    shown = Desk(tmp_path).run("trust", "add-measurement", "genomics", "--builds", tmp_path / "builds", "--json").json
+    assert shown["measurements"][0]["measurement"] == measure_build("genomics", tmp_path / "builds")
+    answer = Desk(tmp_path).run("trust", "add-measurement", "clinical", "--builds", tmp_path, "--json", code=5)
+    assert answer.json["code"] == "BUILD"
