@@ -16,6 +16,8 @@ EPILOG = f"""Each setting may also come from the environment ({ENVIRONMENT_PREFI
 Examples:
   sealroom host run --broker https://broker.example.org --host-token-file host-token \\
       --platform http://127.0.0.1:8500 --data /srv/host
+  sealroom host run --broker https://broker.example.org --host-token-file host-token \\
+      --runtime gramine-sgx --enclaves build/enclave --pccs https://pccs.example.org:8081 --data /srv/host
   sealroom host run --data /srv/host --check
 """
 
@@ -33,7 +35,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--host-token-file", type=Path, help="a copy of the file host-token in the broker's data folder"
     )
-    parser.add_argument("--platform", help="the simulated platform's address, http://127.0.0.1:PORT")
+    parser.add_argument(
+        "--platform", help="the simulated platform's address, http://127.0.0.1:PORT [default: this machine's hardware]"
+    )
+    parser.add_argument("--runtime", help="python, gramine-direct or gramine-sgx: what runs enclaves [default: python]")
+    parser.add_argument(
+        "--enclaves", type=Path, help="folder of builds, as `sealroom profile build` writes it; for Gramine"
+    )
+    parser.add_argument("--pccs", help="PCCS or PCS for the hardware's collateral, https:// or loopback http://")
+    parser.add_argument("--pccs-authority", type=Path, help="file with the certificate that vouches for the PCCS's own")
     parser.add_argument("--data", type=Path, help="folder for working folders of runs")
     parser.add_argument("--profile", action="append", help="enclave profile to run [default: all]; repeatable")
     parser.add_argument("--check", action="store_true", help="health check: exit 0 if a host works in --data")
@@ -47,7 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
         if check:
             return _check(settings.data)
         from broker.host.loop import serve
+        from broker.host.runtime import require_runtime
 
+        require_runtime(settings)
         serve(settings)
     except SealroomError as error:
         sys.stderr.write(f"{error}\n")

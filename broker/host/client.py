@@ -1,4 +1,4 @@
-"""The broker and the simulated platform, as the host calls them."""
+"""The broker, as the host calls it."""
 
 import asyncio
 import time
@@ -10,13 +10,11 @@ import httpx
 
 from broker.host.settings import HostSettings
 from protocol.canonical import canonical_bytes
-from protocol.documents.attested import Collateral
 from protocol.documents.exchange import Assignment, Failure
 from protocol.dsse import load_document
 from protocol.errors import SealroomError, TransportError, from_problem
-from protocol.types import encode_base64
 
-__all__ = ["BrokerClient", "Platform", "Repeat"]
+__all__ = ["BrokerClient", "Repeat", "answer_object", "bounded", "problem_of"]
 
 Repeat = Literal["always", "unsent"]
 """When a request may be sent again: always, or only if it never reached the other side."""
@@ -94,67 +92,16 @@ class BrokerClient:
     async def _exchange(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         try:
             async with self._http.stream(method, path, headers=headers, content=body) as response:
-                answer = await _bounded(response)
+                answer = await bounded(response)
         except httpx.TransportError as error:
             raise _away(error) from error
         if response.is_success:
             return response.status_code, answer
-        raise _problem(answer)
+        raise problem_of(answer)
 
 
-class Platform:
-    """The simulated platform."""
-
-    def __init__(self, url: str) -> None:
-        self._http = httpx.AsyncClient(base_url=url, timeout=60.0, trust_env=False, follow_redirects=False)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._http.aclose()
-
-    async def answers(self) -> bool:
-        """Say whether the platform is there, so that no lease is spent on finding out that it is not."""
-        try:
-            return (await self._http.get("/v1/health")).is_success
-        except httpx.TransportError:
-            return False
-
-    async def ticket(self, profile: str) -> str:
-        """Have the platform measure an enclave profile and return its ticket."""
-        answer = await self._post("/v1/enclaves", {"profile": profile})
-        ticket = _json(answer).get("ticket")
-        if not isinstance(ticket, str):
-            raise TransportError("ANSWER_SHAPE", "The platform answered without a ticket.")
-        return ticket
-
-    async def collateral(self, quote: bytes) -> bytes:
-        """Return the endorsements for a quote as a canonical ``Collateral``."""
-        answer = await self._post("/v1/collateral", {"quote": encode_base64(quote)})
-        try:
-            collateral = Collateral.model_validate_json(answer)
-        except ValueError as error:
-            raise TransportError(
-                "ANSWER_SHAPE", "The platform answered with something that is no collateral."
-            ) from error
-        return canonical_bytes(collateral.model_dump(mode="json"))
-
-    async def _post(self, path: str, fields: dict[str, str]) -> bytes:
-        try:
-            async with self._http.stream("POST", path, content=canonical_bytes(fields)) as response:
-                answer = await _bounded(response)
-        except httpx.TransportError as error:
-            message = f"The simulated platform does not answer ({type(error).__name__}). Is it running?"
-            raise TransportError("PLATFORM_UNREACHABLE", message) from error
-        if response.is_success:
-            return answer
-        raise _problem(answer)
-
-
-async def _bounded(response: httpx.Response) -> bytes:
+async def bounded(response: httpx.Response) -> bytes:
+    """Read an answer, or raise ``TransportError`` with code ``ANSWER_SIZE`` where it is too large."""
     answer = bytearray()
     async for chunk in response.aiter_raw():
         answer += chunk
@@ -175,11 +122,13 @@ def _away(error: httpx.TransportError) -> TransportError:
     return TransportError("BROKER_AWAY", f"The broker does not answer ({type(error).__name__}). Is it running?")
 
 
-def _problem(answer: bytes) -> SealroomError:
-    return from_problem(_json(answer))
+def problem_of(answer: bytes) -> SealroomError:
+    """Return the error that an answer tells of."""
+    return from_problem(answer_object(answer))
 
 
-def _json(answer: bytes) -> dict[str, object]:
+def answer_object(answer: bytes) -> dict[str, object]:
+    """Return the object in an answer; an empty one where there is none."""
     import json
 
     try:

@@ -6,6 +6,7 @@ import os
 import signal
 from pathlib import Path
 
+from broker.host.runtime import start_command
 from broker.host.settings import HostSettings
 from protocol.canonical import canonical_bytes
 from protocol.documents.exchange import Launch
@@ -29,11 +30,10 @@ class EnclaveProcess:
 
     @classmethod
     async def start(cls, settings: HostSettings, profile: str, launch: Launch, folder: Path) -> "EnclaveProcess":
-        """Start an enclave of a profile in an empty folder and hand it its launch line."""
-        command = settings.enclave_command or (settings.python, "-I", "-m", "enclave")
+        """Start an enclave of a profile, in its build or else in an empty folder, and hand it its launch line."""
+        command, folder = start_command(settings, profile, folder)
         process = await asyncio.create_subprocess_exec(
             *command,
-            profile,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from broker.host.client import BrokerClient, Platform
+from broker.host.client import BrokerClient
 from broker.host.logs import log
+from broker.host.platform import Platform, make_platform
 from broker.host.session import run_assignment
 from broker.host.settings import HostSettings
 from protocol.documents.exchange import Assignment
@@ -30,7 +31,15 @@ _LONGEST_PAUSE = 10.0
 def serve(settings: HostSettings) -> None:
     """Run until SIGTERM or SIGINT; when it begins, print one line of JSON with the profiles on standard output."""
     logging.getLogger().addHandler(logging.NullHandler())  # libraries have no word in the host's log
+    logging.getLogger("attestation.collateral").addHandler(_Warnings())  # but an operator must know of these
     asyncio.run(_serve(settings))
+
+
+class _Warnings(logging.Handler):
+    """Writes warnings into the host's log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log("collateral", detail=record.getMessage())
 
 
 def is_alive(data: Path) -> bool:
@@ -49,7 +58,7 @@ async def _serve(settings: HostSettings) -> None:
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     shutil.rmtree(settings.data / "runs", ignore_errors=True)  # what a killed host left
     alive = asyncio.create_task(_show_life(settings.data / "alive"))
-    async with BrokerClient(settings) as broker, Platform(settings.platform) as platform:
+    async with BrokerClient(settings) as broker, make_platform(settings) as platform:
         sys.stdout.write(json.dumps({"ready": True, "profiles": list(settings.profiles)}) + "\n")
         sys.stdout.flush()
         pause = settings.poll_seconds

@@ -16,7 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from broker.host.client import BrokerClient, Platform, Repeat
+from broker.host.client import BrokerClient, Repeat
+from broker.host.platform import Platform
 from broker.host.settings import HostSettings
 from protocol.canonical import canonical_bytes
 from protocol.documents.dataset import PART_SIZE

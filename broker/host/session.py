@@ -13,8 +13,9 @@ from typing import Literal
 
 import uvicorn
 
-from broker.host.client import BrokerClient, Platform
+from broker.host.client import BrokerClient
 from broker.host.enclave import EnclaveProcess
+from broker.host.platform import Platform
 from broker.host.relay import Relay
 from broker.host.settings import HostSettings
 from protocol.documents.exchange import Assignment, Launch

@@ -4,9 +4,9 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from protocol.errors import DocumentError, StorageError
 from protocol.types import Name
@@ -15,7 +15,7 @@ __all__ = ["ENVIRONMENT_PREFIX", "HostSettings"]
 
 ENVIRONMENT_PREFIX = "SEALROOM_HOST_"
 _LISTS = {"profiles", "enclave_command"}
-_PATHS = {"data", "host_token_file"}
+_PATHS = {"data", "host_token_file", "enclaves", "pccs_authority"}
 _MAX_FILE = 64 * 1024
 
 
@@ -26,7 +26,15 @@ class HostSettings(BaseModel):
 
     broker: Annotated[str, Field(pattern=r"^(https://[^/?#\s]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?)$")]
     host_token_file: Path
-    platform: Annotated[str, Field(pattern=r"^http://127\.0\.0\.1:\d{1,5}$")]
+    platform: Annotated[str, Field(pattern=r"^http://127\.0\.0\.1:\d{1,5}$")] | None = None
+    """The simulated platform's address; without it the platform is this machine's SGX hardware."""
+    pccs: str | None = None
+    """The address of a PCCS or of Intel's PCS, from which collateral for the hardware's quotes comes."""
+    pccs_authority: Path | None = None
+    """A file with the certificate that the PCCS's is checked against, where the system's do not know it."""
+    runtime: Literal["python", "gramine-direct", "gramine-sgx"] = "python"
+    enclaves: Path | None = None
+    """A folder of builds, one for each profile, from which Gramine starts enclaves."""
     data: Path
     profiles: Annotated[tuple[Name, ...], Field(min_length=1, max_length=20)] = (
         "clinical",
@@ -45,6 +53,29 @@ class HostSettings(BaseModel):
     """The longest that an enclave may run."""
     max_release: Annotated[int, Field(ge=1024)] = 32 * 2**20
     max_result: Annotated[int, Field(ge=1024)] = 64 * 2**20
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        gramine = self.runtime != "python"
+        if gramine != (self.enclaves is not None):
+            raise ValueError(
+                f"runtime {self.runtime} starts enclaves from builds: name their folder with --enclaves"
+                if gramine
+                else "enclaves are builds for Gramine: set --runtime gramine-direct or gramine-sgx with them"
+            )
+        if gramine and self.enclave_command is not None:
+            raise ValueError("a build fixes its own command: leave enclave_command out")
+        if self.platform is None and self.runtime != "gramine-sgx":
+            raise ValueError(
+                "without a simulated platform enclaves need SGX hardware: set --runtime gramine-sgx, or --platform"
+            )
+        if (self.platform is None) != (self.pccs is not None):
+            raise ValueError(
+                "collateral for this machine's quotes comes from a PCCS: name it with --pccs"
+                if self.platform is None
+                else "a simulated platform gives its own collateral: leave pccs out, or platform where this is hardware"
+            )
+        return self
 
     @classmethod
     def load(
@@ -68,7 +99,8 @@ class HostSettings(BaseModel):
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             where = ".".join(str(step) for step in first["loc"])
-            raise DocumentError("SETTINGS", f"The setting {where} is wrong: {first['msg']}.") from error
+            what = f"The setting {where} is" if where else "The settings are"
+            raise DocumentError("SETTINGS", f"{what} wrong: {first['msg'].removeprefix('Value error, ')}.") from error
 
     def host_token(self) -> str:
         """Read the token that the broker wrote into its file ``host-token``."""

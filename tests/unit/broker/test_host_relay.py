@@ -7,7 +7,8 @@ import httpx
 import pytest
 from broker_scene import refused
 
-from broker.host.client import BrokerClient, Platform
+from broker.host.client import BrokerClient
+from broker.host.platform import SimulatedPlatform
 from broker.host.relay import Relay, relay_routes
 from broker.host.session import _serving
 from broker.host.settings import HostSettings
@@ -43,7 +44,7 @@ def ask(settings, lease, *requests, token=TOKEN):
 
     async def run():
         assignment = Assignment(**lease)
-        async with BrokerClient(settings) as broker, Platform(settings.platform) as platform:
+        async with BrokerClient(settings) as broker, SimulatedPlatform(settings.platform) as platform:
             relay = Relay(settings, assignment, TOKEN, broker, platform)
             headers = {"Authorization": f"Bearer {token}"} if token else {}
             async with _serving(relay) as url, httpx.AsyncClient(base_url=url, headers=headers, timeout=20) as client:
