@@ -11,7 +11,6 @@
     lineages/          which versions of which dataset were sealed
 """
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from protocol.documents.dataset import CustodianKeys
 from protocol.documents.institution import Institution, Member, Role
 from protocol.dsse import MAX_DOCUMENT, Envelope, Verified, load_document
 from protocol.errors import AccessDenied, DocumentError
+from protocol.flat_toml import load_flat_toml
 from protocol.governance import verify_institution
 from protocol.types import decode_base64
 from sealroom.files import read_bounded, write_private
@@ -87,9 +87,12 @@ class Home:
         if not self.config_file.is_file():
             return None
         try:
-            found = tomllib.loads(read_bounded(self.config_file, MAX_CONFIG).decode("utf-8")).get("broker")
-        except ValueError as error:
-            raise DocumentError("CONFIG", f"{self.config_file} is not TOML: {error}.") from error
+            text = read_bounded(self.config_file, MAX_CONFIG).decode("utf-8")
+            found = load_flat_toml(text, where=f"{self.config_file} is not TOML").get("broker")
+        except UnicodeDecodeError as error:
+            raise DocumentError("CONFIG", f"{self.config_file} is not UTF-8: {error.reason}.") from error
+        except DocumentError as error:
+            raise DocumentError("CONFIG", error.detail) from error
         if found is not None and not isinstance(found, str):
             raise DocumentError("CONFIG", f"{self.config_file}: broker is the address of a broker, as text.")
         return found

@@ -23,14 +23,15 @@ import base64
 import hashlib
 import json
 import ssl
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from protocol.errors import DocumentError, StorageError
+from protocol.flat_toml import load_flat_toml
 from protocol.types import Digest, Document, Key, Name
+from sealroom.files import read_bounded
 
 if TYPE_CHECKING:  # attestation is loaded only when it is asked for: light commands stay light
     from attestation.policy import AppraisalPolicy
@@ -179,12 +180,14 @@ def load_trust(path: Path) -> Trust:
     if len(data) > MAX_TRUST:
         raise DocumentError("TRUST", f"{path} holds more than {MAX_TRUST} bytes.")
     try:
-        return _typed(tomllib.loads(data.decode("utf-8")), path.parent)
+        return _typed(load_flat_toml(data.decode("utf-8"), where=f"{path} is not the TOML of pins"), path.parent)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(step) for step in first["loc"]) or "the whole"
         raise DocumentError("TRUST", f"{path}: {where}: {first['msg']}.") from error
-    except (ValueError, TypeError, OSError) as error:  # TOML and UTF-8 errors are ValueErrors
+    except (DocumentError, StorageError) as error:
+        raise DocumentError("TRUST", error.detail) from error
+    except (ValueError, TypeError) as error:  # UTF-8 errors are ValueErrors
         raise DocumentError("TRUST", f"{path} is not the TOML of pins: {error}.") from error
 
 
@@ -196,7 +199,7 @@ def save_trust(trust: Trust, path: Path) -> None:
 
     content: dict[str, Any] = trust.model_dump(mode="json", exclude={"appraisal_policy"})
     if trust.appraisal_policy is not None:
-        content["appraisal_policy"] = tomllib.loads(trust.appraisal_policy)
+        content["appraisal_policy"] = load_flat_toml(trust.appraisal_policy, where="the appraisal policy")
     write_private(path, tomli_w.dumps(content, multiline_strings=True).encode("utf-8"))
 
 
@@ -231,7 +234,7 @@ def _typed(content: dict[str, Any], folder: Path) -> Trust:
         case None:
             pass
         case str():
-            content["appraisal_policy"] = (folder / policy).read_text(encoding="utf-8")
+            content["appraisal_policy"] = read_bounded(folder / policy, MAX_TRUST).decode("utf-8")
         case dict():
             import tomli_w
 

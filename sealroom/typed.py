@@ -1,8 +1,6 @@
 """From what people write (TOML, options) to typed documents, with errors that name the field."""
 
 import json
-import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -10,27 +8,13 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from protocol.errors import DocumentError
+from protocol.flat_toml import load_flat_toml
 from protocol.types import Name
 from sealroom.files import read_bounded
 
-__all__ = ["read_toml", "require_name", "typed"]
+__all__ = ["parse_toml", "read_toml", "require_name", "typed"]
 
 MAX_TOML: Final = 2**20
-MAX_TOML_DEPTH: Final = 16
-"""Brackets within brackets, and dots of a key: ``tomllib`` recurses, and a key of n parts costs it n squared."""
-_TEXT_OR_COMMENT: Final = re.compile(
-    r"""
-    "{3}(?:[^"\\]+|\\.|"(?!""))*+(?:"{3,5}|\Z)    # ends with up to five: two may belong to the text
-    | '{3}(?:[^']+|'(?!''))*+(?:'{3,5}|\Z)
-    | "(?:[^"\\\n]+|\\.)*+(?:"|$|\Z)
-    | '[^'\n]*+(?:'|$)
-    | \#[^\n]*+
-    """,
-    re.VERBOSE | re.DOTALL | re.MULTILINE,
-)
-"""What may hold any character; one that does not end goes on to where ``tomllib`` gives up."""
-_BRACKET: Final = re.compile(r"[\[\]{}]")
-_DOTTED: Final = re.compile(rf"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){{{MAX_TOML_DEPTH}}}")
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -65,28 +49,14 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     try:
         text = read_bounded(path, MAX_TOML).decode("utf-8")
-        _require_flat(text, path)
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DocumentError("TOML", f"{path}: {error}.") from error
+    except UnicodeDecodeError as error:
+        raise DocumentError("TOML", f"{path} is not UTF-8: {error.reason}.") from error
+    return parse_toml(text, path)
 
 
-def _require_flat(text: str, path: Path) -> None:
-    """Refuse, before it is parsed, what would cost the parser its stack or far more memory than the file has bytes."""
-    bare = _TEXT_OR_COMMENT.sub(lambda found: "_" + "\n" * found[0].count("\n"), text)
-    depth, place = 0, _DOTTED.search(bare)
-    for bracket in _BRACKET.finditer(bare):
-        depth += 1 if bracket[0] in "[{" else -1
-        if depth > MAX_TOML_DEPTH:
-            place = bracket
-            break
-    if place is not None:
-        line = bare.count("\n", 0, place.start()) + 1
-        raise DocumentError(
-            "TOML_DEPTH",
-            f"{path}: line {line}: found {MAX_TOML_DEPTH} or more brackets within brackets, or dots in a key; wanted "
-            "tables and lists as flat as in the examples.",
-        )
+def parse_toml(text: str, path: Path) -> dict[str, Any]:
+    """Parse the text of a TOML file; the errors are those of ``read_toml``."""
+    return load_flat_toml(text, where=str(path))
 
 
 def require_name(text: str, what: str) -> None:

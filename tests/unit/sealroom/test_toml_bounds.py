@@ -7,7 +7,8 @@ import tomllib
 import pytest
 
 from protocol.errors import DocumentError, StorageError
-from sealroom.typed import MAX_TOML, MAX_TOML_DEPTH, read_toml
+from protocol.flat_toml import MAX_TOML_DEPTH
+from sealroom.typed import MAX_TOML, read_toml
 
 CONFINED = """
 import resource, sys
@@ -130,6 +131,13 @@ def test_long_flat_files_are_read(read, text):
 def test_what_is_no_toml_is_said(read, text):
     with pytest.raises(DocumentError) as caught:
         read(text)
+    assert caught.value.code == "TOML"
+
+
+def test_what_is_not_utf_8_is_said(tmp_path):
+    (tmp_path / "x.toml").write_bytes(b"x = '\xff'")
+    with pytest.raises(DocumentError) as caught:
+        read_toml(tmp_path / "x.toml")
     assert caught.value.code == "TOML"
 
 
