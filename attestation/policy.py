@@ -6,16 +6,16 @@ signer in place of an exact measurement: there are no keys for that.
 """
 
 import json
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
 from protocol.documents.dataset import TcbStatus
 from protocol.documents.reference import Advisory, Fmspc, Ppid
-from protocol.errors import AttestationError
+from protocol.errors import AttestationError, DocumentError
+from protocol.flat_toml import load_flat_toml
 from protocol.types import Digest, Document, Key, Name, Timestamp
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "EnclavePolicy",
     "Endorser",
     "Masked",
+    "OrAny",
     "PlatformPolicy",
     "ReferencePolicy",
     "load_policy",
@@ -42,10 +43,27 @@ _Evaluation = Annotated[int, Field(ge=0, le=0xFFFF)]
 _Many = Field(max_length=1000)
 _Number = Annotated[int, Field(ge=0, lt=2**32)]
 _Flag = Literal["any", "off"]
+_WORD: Final = "<any>"
+_VALUE: Final = "<value>"
+
+
+def _kind(value: Any) -> str:  # noqa: ANN401 - whatever TOML holds
+    return _WORD if value == "any" else _VALUE
+
+
+T = TypeVar("T")
+OrAny = Annotated[
+    Annotated[Literal["any"], Tag(_WORD)] | Annotated[T, Tag(_VALUE)],
+    Discriminator(_kind),
+]
+"""A value, or the word ``any`` that leaves its check out. Errors name one of the two, not both."""
 
 
 class Masked(Document):
-    """Bits that are looked at, and their values: hexadecimal numbers such as ``0x05``, highest digit first."""
+    """Bits that are looked at, and their values: hexadecimal numbers such as ``0x05``, highest digit first.
+
+    A mask of ``0x0`` looks at nothing, and shows as skipped.
+    """
 
     mask: _Bits
     value: _Bits
@@ -97,20 +115,21 @@ class PlatformPolicy(Document):
 
     ``fmspcs`` and ``ppids`` are lists of accepted families of processors and of single platforms: who extracted the key
     of any accepted platform signs what they like, so naming the host's own platforms is the strongest check of all.
-    ``minimum_tcb_date`` is the date of the TCB level that the platform reached, as Intel gives it.
+    ``minimum_tcb_date`` is the date of the TCB level that the platform reached, as Intel gives it. A list may be empty,
+    and then accepts nothing; a least number of 0 leaves nothing to fall below, and shows as skipped.
     """
 
-    hardware_roots: Literal["any"] | Annotated[tuple[Digest, ...], _Many]
+    hardware_roots: OrAny[Annotated[tuple[Digest, ...], _Many]]
     tcb_statuses: Annotated[tuple[TcbStatus, ...], Field(max_length=6)]
-    minimum_tcb_date: Literal["any"] | Timestamp
-    advisories: Literal["any"] | Annotated[tuple[Advisory, ...], _Many]
-    fmspcs: Literal["any"] | Annotated[tuple[Fmspc, ...], _Many]
-    ppids: Literal["any"] | Annotated[tuple[Ppid, ...], _Many]
+    minimum_tcb_date: OrAny[Timestamp]
+    advisories: OrAny[Annotated[tuple[Advisory, ...], _Many]]
+    fmspcs: OrAny[Annotated[tuple[Fmspc, ...], _Many]]
+    ppids: OrAny[Annotated[tuple[Ppid, ...], _Many]]
     qe_vendor_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     minimum_tcb_evaluation: _Evaluation
     minimum_qe_evaluation: _Evaluation
-    minimum_pck_crl_number: Literal["any"] | _Number
-    minimum_root_crl_number: Literal["any"] | _Number
+    minimum_pck_crl_number: OrAny[_Number]
+    minimum_root_crl_number: OrAny[_Number]
     smt: _Flag
     dynamic_platform: _Flag
     cached_keys: _Flag
@@ -130,7 +149,7 @@ class ReferencePolicy(Document):
     Of each of the ``withdrawal_publishers`` a list must be at hand and in date; no publisher shows as skipped.
     """
 
-    measurements: Literal["any"] | Annotated[tuple[Digest, ...], _Many]
+    measurements: OrAny[Annotated[tuple[Digest, ...], _Many]]
     endorsements_wanted: Annotated[int, Field(ge=0, le=100)]
     endorsers: Annotated[tuple[Endorser, ...], Field(max_length=100)]
     withdrawal_publishers: Annotated[tuple[Key, ...], Field(max_length=20)]
@@ -145,7 +164,7 @@ class ReferencePolicy(Document):
             if len(set(keys)) != len(keys):
                 raise ValueError("an endorser or publisher stands there twice")
         if self.endorsements_wanted > len(self.endorsers):
-            raise ValueError(f"{self.endorsements_wanted} endorsements are wanted of {len(self.endorsers)} endorsers")
+            raise ValueError(f"endorsements_wanted is {self.endorsements_wanted}, of {len(self.endorsers)} endorsers")
         return self
 
 
@@ -187,15 +206,24 @@ def load_policy(text: str) -> AppraisalPolicy:
         raise AttestationError("POLICY", f"The appraisal policy is longer than {_MAX_POLICY} characters.")
     try:
         # Through JSON, so that TOML's arrays become tuples while everything else stays strict.
-        return AppraisalPolicy.model_validate_json(json.dumps(tomllib.loads(text)))
+        return AppraisalPolicy.model_validate_json(json.dumps(load_flat_toml(text, where="Not an appraisal policy")))
+    except DocumentError as error:
+        raise AttestationError("POLICY", error.detail) from error
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(step) for step in first["loc"]) or "the whole"
-        raise AttestationError("POLICY", f"Not an appraisal policy: {where}: {first['msg']}.") from error
+        raise AttestationError("POLICY", f"Not an appraisal policy: {_first(error)}.") from error
     except (ValueError, TypeError) as error:
         raise AttestationError(
             "POLICY", "The appraisal policy is not TOML of text, whole numbers and lists."
         ) from error
+
+
+def _first(error: ValidationError) -> str:
+    """Say the first key that is wrong, and how."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    steps = [str(step) for step in first["loc"]]
+    where = ".".join(step for step in steps if step not in {_WORD, _VALUE}) or "the whole"
+    otherwise = ' (or "any")' if _VALUE in steps else ""
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}{otherwise}"
 
 
 def manifests_folder() -> Path:

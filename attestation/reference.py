@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from attestation.policy import ReferencePolicy
-from protocol.documents.reference import MeasurementEndorsement, WithdrawalList
+from protocol.documents.reference import MeasurementEndorsement, WithdrawalList, Withdrawn
 from protocol.dsse import Envelope, Unverified, Verified
 from protocol.errors import AttestationError
 from protocol.types import Digest, Key
 
 __all__ = [
     "NOTHING_AT_HAND",
+    "Attested",
     "ReferenceValues",
     "require_newer",
     "verify_endorsement",
@@ -33,6 +34,29 @@ class ReferenceValues:
 
 NOTHING_AT_HAND: Final = ReferenceValues()
 """Enough for a policy that wants neither endorsements nor withdrawal lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """What a withdrawal may name of an enclave and its platform, in hex; empty where it is not known."""
+
+    measurement: Digest
+    ppid: str
+    fmspc: str
+    advisories: tuple[str, ...]
+
+    def named_in(self, told: WithdrawalList) -> str:
+        """Say what a list withdraws of this enclave and platform; nothing where it names none of it."""
+        return "; ".join(f"{name} ({found.reason})" for found in told.withdrawn if (name := self._match(found)))
+
+    def _match(self, withdrawn: Withdrawn) -> str:
+        if withdrawn.measurement == self.measurement:
+            return "this measurement"
+        if withdrawn.ppid == self.ppid:
+            return "this platform"
+        if withdrawn.fmspc == self.fmspc:
+            return "this family of processors"
+        return f"advisory {withdrawn.advisory}" if withdrawn.advisory in self.advisories else ""
 
 
 def verify_endorsement(envelope: Envelope, policy: ReferencePolicy) -> Verified[MeasurementEndorsement]:

@@ -1,14 +1,16 @@
 """How an appraisal is told: one line for each claim, and an error that carries them all."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from protocol.documents import AttestationResult, ClaimVerdict
 from protocol.errors import AttestationError
 
-__all__ = ["AppraisalRefused", "Check", "check", "skipped"]
+__all__ = ["LEFT_OUT", "AppraisalRefused", "Check", "check", "skipped"]
 
-_LONGEST = 500
+LEFT_OUT: Final = "left out by the policy"
+"""Why most claims that are skipped are."""
+_LONGEST: Final = 500
 
 
 @dataclass(frozen=True, slots=True)

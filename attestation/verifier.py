@@ -3,8 +3,8 @@
 ``appraise`` looks at every claim, in this order, and raises the code of the first that fails:
 
 1. The quote parses: ``QUOTE_*`` of ``attestation.quote``. Otherwise nothing else can be said.
-2. The chain in the quote ends in one of the given roots, in date: ``ROOT_UNKNOWN``, ``ROOT_EXPIRED``. The policy
-   accepts it, if it lists roots: ``ROOT_UNLISTED``. A simulated root is allowed by the policy: ``SIMULATED``.
+2. The chain in the quote ends in one of the given roots, in date: ``ROOT_UNKNOWN``, ``ROOT_EXPIRED``. A simulated
+   root is allowed by the policy: ``SIMULATED``. The policy accepts this root, if it lists roots: ``ROOT_UNLISTED``.
 3. The chain and the signatures of the quote: ``PCK_CHAIN``, ``QE_SIGNATURE``, ``QE_BINDING``, ``QUOTE_SIGNATURE``.
 4. The collateral: ``COLLATERAL_FORMAT``, ``CRL_ISSUER``, ``CRL_SIGNATURE``, ``CRL_NUMBER``, ``CRL_ROLLBACK``,
    ``COLLATERAL_SIGNER``, ``COLLATERAL_SIGNATURE``, ``COLLATERAL_FUTURE``, ``COLLATERAL_EXPIRED``, ``COLLATERAL_AGE``,
@@ -19,7 +19,8 @@
    ``WITHDRAWALS_EXPIRED``.
 9. The session: ``REPORT_DATA``, ``OTHER_CONTRACT``, ``OTHER_RUN``, ``PROFILE``, ``NONCE``.
 
-Left out are claims that the policy names as "any", and the nonces where none are expected; they show as skipped.
+Left out are claims that the policy names as "any", masks and least numbers of 0, and the nonces where none are
+expected; they show as skipped.
 Evidence is named by the digest of its claims. Nothing here is keyed on a quote's bytes, which have a twin.
 """
 
@@ -33,7 +34,7 @@ from attestation.policy import AppraisalPolicy
 from attestation.quote import Quote, ReportBody, parse_quote
 from attestation.reference import NOTHING_AT_HAND, ReferenceValues
 from attestation.roots import INTEL_ROOT, HardwareRoot
-from attestation.verdict import AppraisalRefused, Check, check, skipped
+from attestation.verdict import LEFT_OUT, AppraisalRefused, Check, check, skipped
 from attestation.verifiers.dcap import LibraryClaims, verify_with_library
 from attestation.verifiers.reference import check_reference_values
 from attestation.verifiers.sgx import UNKNOWN, check_enclave, check_platform
@@ -177,7 +178,6 @@ def _check_root(quote: Quote, root: HardwareRoot | None, policy: AppraisalPolicy
             wanted=f"valid at {format_time(at)}",
             holds=start <= at <= end,
         )
-    yield _listed_root(digest, policy)
     simulated = quote.chain.root != INTEL_ROOT.certificate_der
     yield check(
         "SIMULATED",
@@ -186,12 +186,13 @@ def _check_root(quote: Quote, root: HardwareRoot | None, policy: AppraisalPolicy
         wanted="hardware or SIMULATED" if policy.simulation else "hardware",
         holds=policy.simulation or not simulated,
     )
+    yield _listed_root(digest, policy)
 
 
 def _listed_root(digest: Digest, policy: AppraisalPolicy) -> Check:
     accepted = policy.platform.hardware_roots
     if accepted == "any":
-        return skipped("hardware root among those listed", found=digest, why="left out by the policy")
+        return skipped("hardware root among those listed", found=digest, why=LEFT_OUT)
     return check(
         "ROOT_UNLISTED",
         "hardware root among those listed",

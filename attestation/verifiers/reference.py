@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from attestation.policy import ReferencePolicy
-from attestation.reference import ReferenceValues
-from attestation.verdict import Check, check, skipped
+from attestation.reference import Attested, ReferenceValues
+from attestation.verdict import LEFT_OUT, Check, check, skipped
 from attestation.verifiers.dcap import LibraryClaims
-from protocol.documents.reference import WithdrawalList, Withdrawn
 from protocol.types import Digest, Key, Name, parse_time
 
 __all__ = ["check_reference_values"]
@@ -25,15 +24,17 @@ def check_reference_values(
     yield _pinned(measurement, policy)
     yield _endorsed(measurement, profile, policy, reference)
     if not policy.withdrawal_publishers:
-        yield skipped("withdrawals", found="not looked at", why="left out by the policy: it names no publisher")
+        yield skipped("withdrawals", found="not looked at", why=f"{LEFT_OUT}: it names no publisher")
+    # An unknown platform is refused by other claims; the code may be withdrawn all the same.
+    known = (claims.ppid.hex(), claims.fmspc.hex(), claims.advisories) if claims else ("", "", ())
     for publisher in policy.withdrawal_publishers:
-        yield _withdrawals(publisher, measurement, claims, reference, at)
+        yield _withdrawals(publisher, Attested(measurement, *known), reference, at)
 
 
 def _pinned(measurement: Digest, policy: ReferencePolicy) -> Check:
     claim = "measurement among those pinned"
     if policy.measurements == "any":
-        return skipped(claim, found=measurement, why="left out by the policy")
+        return skipped(claim, found=measurement, why=LEFT_OUT)
     return check(
         "MEASUREMENT_UNPINNED",
         claim,
@@ -55,7 +56,7 @@ def _endorsed(measurement: Digest, profile: Name, policy: ReferencePolicy, refer
     )
     shown = f"{len(found)} ({', '.join(found)})" if found else "none"
     if not policy.endorsements_wanted:
-        return skipped("measurement rebuilt", found=shown, why="left out by the policy: it wants no endorsement")
+        return skipped("measurement rebuilt", found=shown, why=f"{LEFT_OUT}: it wants no endorsement")
     return check(
         "MEASUREMENT_ENDORSED",
         "measurement rebuilt",
@@ -65,41 +66,16 @@ def _endorsed(measurement: Digest, profile: Name, policy: ReferencePolicy, refer
     )
 
 
-def _withdrawals(
-    publisher: Key, measurement: Digest, claims: LibraryClaims | None, reference: ReferenceValues, at: datetime
-) -> Check:
+def _withdrawals(publisher: Key, attested: Attested, reference: ReferenceValues, at: datetime) -> Check:
     claim, wanted = f"withdrawals of {publisher[:16]}", "a list in date that names nothing of this"
     withdrawals = reference.withdrawals.get(publisher)
-    if withdrawals is None:
+    if withdrawals is None or withdrawals.signer != publisher:
         return check("WITHDRAWALS_MISSING", claim, found="no list", wanted=wanted, holds=False)
     told = withdrawals.document
     number = f"list {told.number} of {told.issued}"
-    if named := _named(told, measurement, claims):
+    if named := attested.named_in(told):
         return check("WITHDRAWN", claim, found=f"{number} names {named}", wanted=wanted, holds=False)
     if at >= parse_time(told.next_update):
         found = f"{number}, due for an update at {told.next_update}"
         return check("WITHDRAWALS_EXPIRED", claim, found=found, wanted=wanted, holds=False)
     return check("WITHDRAWN", claim, found=f"{number} names nothing of this", wanted=wanted, holds=True)
-
-
-def _named(told: WithdrawalList, measurement: Digest, claims: LibraryClaims | None) -> str:
-    """Say what the list withdraws of this enclave and platform; nothing where it names none of it."""
-    return "; ".join(
-        f"{name} ({withdrawn.reason})"
-        for withdrawn in told.withdrawn
-        if (name := _match(withdrawn, measurement, claims))
-    )
-
-
-def _match(withdrawn: Withdrawn, measurement: Digest, claims: LibraryClaims | None) -> str:
-    if withdrawn.measurement == measurement:
-        return "this measurement"
-    if claims is None:
-        return ""  # an unknown platform is refused by other claims
-    if withdrawn.ppid == claims.ppid.hex():
-        return "this platform"
-    if withdrawn.fmspc == claims.fmspc.hex():
-        return "this family of processors"
-    if withdrawn.advisory in claims.advisories:
-        return f"advisory {withdrawn.advisory}"
-    return ""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from attestation.endorsements import Endorsements
 from attestation.policy import ATTRIBUTE_BITS, EnclavePolicy, Masked, PlatformPolicy
 from attestation.quote import QuoteHeader, ReportBody
-from attestation.verdict import Check, check, skipped
+from attestation.verdict import LEFT_OUT, Check, check, skipped
 from attestation.verifiers.dcap import LibraryClaims
 from protocol.types import Digest
 
@@ -75,7 +75,7 @@ def check_platform(
         ("cached keys", claims.cached_keys if claims else UNKNOWN, policy.cached_keys),
     ):
         if rule == "any":
-            yield skipped(claim, found=shown, why="left out by the policy")
+            yield skipped(claim, found=shown, why=LEFT_OUT)
         else:
             yield check("PLATFORM_FLAG", claim, found=shown, wanted="False", holds=shown == "False")
 
@@ -83,7 +83,7 @@ def check_platform(
 def _dated(claims: LibraryClaims | None, policy: PlatformPolicy) -> Check:
     shown, floor = UNKNOWN if claims is None else claims.tcb_date, policy.minimum_tcb_date
     if floor == "any":
-        return skipped("TCB date", found=shown, why="left out by the policy")
+        return skipped("TCB date", found=shown, why=LEFT_OUT)
     holds = claims is not None and claims.tcb_date >= floor  # RFC 3339 in UTC sorts as text
     return check("TCB_DATE", "TCB date", found=shown, wanted=f"at least {floor}", holds=holds)
 
@@ -91,14 +91,14 @@ def _dated(claims: LibraryClaims | None, policy: PlatformPolicy) -> Check:
 def _listed(code: str, claim: str, found: bytes | None, accepted: tuple[str, ...] | str) -> Check:
     shown = UNKNOWN if found is None else found.hex()
     if isinstance(accepted, str):  # "any"
-        return skipped(claim, found=shown, why="left out by the policy")
+        return skipped(claim, found=shown, why=LEFT_OUT)
     return check(code, claim, found=shown, wanted=f"one of {len(accepted)} accepted", holds=shown in accepted)
 
 
 def _advisories(claims: LibraryClaims | None, policy: PlatformPolicy) -> Check:
     shown = UNKNOWN if claims is None else ", ".join(claims.advisories) or "none"
     if policy.advisories == "any":
-        return skipped("advisories", found=shown, why="left out by the policy")
+        return skipped("advisories", found=shown, why=LEFT_OUT)
     return check(
         "ADVISORY",
         "advisories",
@@ -113,16 +113,16 @@ def _same(code: str, claim: str, found: str, wanted: str) -> Check:
 
 
 def _at_least(code: str, claim: str, found: int | None, minimum: int) -> Check:
-    return check(
-        code,
-        claim,
-        found=UNKNOWN if found is None else str(found),
-        wanted=f"at least {minimum}",
-        holds=found is not None and found >= minimum,
-    )
+    shown = UNKNOWN if found is None else str(found)
+    if minimum == 0:
+        return skipped(claim, found=shown, why=LEFT_OUT)
+    holds = found is not None and found >= minimum
+    return check(code, claim, found=shown, wanted=f"at least {minimum}", holds=holds)
 
 
 def _masked(code: str, claim: str, found: int, wanted: Masked) -> Check:
+    if wanted.looked_at == 0:
+        return skipped(claim, found=f"{found:#x}", why=LEFT_OUT)
     return check(
         code, claim, found=f"{found:#x}", wanted=f"{wanted.value} under {wanted.mask}", holds=wanted.holds(found)
     )

@@ -17,7 +17,7 @@ from attestation.certificates import common_name, in_date, is_issued_by, load_ce
 from attestation.endorsements import Crl, Endorsements
 from attestation.policy import AppraisalPolicy
 from attestation.quote import Quote
-from attestation.verdict import Check, check, skipped
+from attestation.verdict import LEFT_OUT, Check, check, skipped
 from attestation.verifiers.items import check_crl, check_dates, check_signed, check_valid, verifies
 from protocol.types import Digest
 
@@ -117,7 +117,7 @@ def _not_back(crl: Crl, floor: int | Literal["any"], seen: int | None) -> Check:
     claim, found = f"{crl.name} number's floor", "none" if crl.number is None else str(crl.number)
     bounds = [bound for bound in (floor, seen) if isinstance(bound, int)]
     if not bounds:
-        return skipped(claim, found=found, why="left out by the policy, and no earlier list was seen")
+        return skipped(claim, found=found, why=f"{LEFT_OUT}, and no earlier list was seen")
     holds = crl.number is not None and crl.number >= max(bounds)
     return check("CRL_ROLLBACK", claim, found=found, wanted=f"at least {max(bounds)}", holds=holds)
 

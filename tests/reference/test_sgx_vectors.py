@@ -31,7 +31,15 @@ ALL_STATUSES = (
 HARDWARE = attested.policy("appraisal.toml")
 LENIENT = HARDWARE.model_copy(
     update={
-        "platform": HARDWARE.platform.model_copy(update={"tcb_statuses": ALL_STATUSES}),
+        "platform": HARDWARE.platform.model_copy(
+            update={
+                "tcb_statuses": ALL_STATUSES,
+                "minimum_tcb_date": "any",
+                "advisories": "any",
+                "minimum_tcb_evaluation": 17,
+                "minimum_qe_evaluation": 17,
+            }
+        ),
         "collateral_age_days": HARDWARE.collateral_age_days.model_copy(
             update={"tcb_info": 60, "qe_identity": 60, "pck_crl": 60}
         ),
@@ -106,7 +114,10 @@ def test_the_real_sgx_quote_verifies_under_intels_root_at_its_time():
 def test_the_real_sgx_quote_is_refused_by_the_policy_that_ships():
     quote, collateral = committed()
     code, result = judge(quote, collateral, datetime(2025, 7, 4, 10, 28, 44, tzinfo=UTC), HARDWARE)
-    assert (code, failing(result)) == ("TCB_STATUS", ["TCB status", "claims in the quote"])
+    assert (code, failing(result)) == (
+        "TCB_STATUS",
+        ["TCB status", "advisories", "TCB evaluation number", "QE evaluation number", "claims in the quote"],
+    )
 
 
 def test_the_real_sgx_quote_is_refused_at_other_times():

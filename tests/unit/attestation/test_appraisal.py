@@ -38,15 +38,25 @@ def test_good_evidence_is_accepted_and_every_claim_is_told():
     assert result.collateral_expires == format_time(attested.NOW + 30 * DAY)
     assert result.verified_at == format_time(attested.NOW)
     assert [line.claim for line in result.claims if line.holds == "skipped"] == [
+        "hardware root among those listed",
+        "PCK CRL number's floor",
+        "root CRL number's floor",
+        "security version",
+        "TCB date",
         "advisories",
+        "family of processors",
+        "platform id",
         "SMT",
         "dynamic platform",
         "cached keys",
+        "measurement among those pinned",
+        "measurement rebuilt",
+        "withdrawals",
     ]
     assert {line.holds for line in result.claims} == {"yes", "skipped"}
     names = [line.claim for line in result.claims]
     assert len(set(names)) == len(names)
-    assert len(names) == 53
+    assert len(names) == 62
     platform = next(line for line in result.claims if line.claim == "platform")
     assert platform.found == "SIMULATED"
 
@@ -155,8 +165,10 @@ def test_a_policy_may_want_another_vendor():
 
 
 def test_nothing_simulated_is_accepted_where_simulation_is_not_allowed():
-    with refused("SIMULATED", "platform"):
+    with refused("SIMULATED", "platform", "hardware root among those listed"):
         appraise(policy=attested.policy("appraisal.toml"))
+    with refused("SIMULATED", "platform"):
+        appraise(policy=attested.policy().model_copy(update={"simulation": False}))
 
 
 @pytest.mark.parametrize("roots", [(), (INTEL_ROOT,), (attested.other_platform().root,)])
@@ -237,7 +249,7 @@ def test_claims_that_the_quote_does_not_carry(fields):
 
 def test_the_first_of_several_failures_is_raised_and_the_rest_are_counted():
     expected = replace(attested.EXPECTED, measurement="00" * 32, profile="other", run="00" * 16)
-    with refused("MEASUREMENT", "measurement", "run", "profile", words="2 more of 53"):
+    with refused("MEASUREMENT", "measurement", "run", "profile", words="2 more of 62"):
         appraise(expected=expected)
 
 
