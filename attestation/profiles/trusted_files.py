@@ -22,6 +22,7 @@ from protocol.types import Digest, Document, Name
 
 __all__ = [
     "LOCK_NAME",
+    "GramineSizes",
     "Profile",
     "compute_lock",
     "digest_file",
@@ -30,6 +31,7 @@ __all__ = [
     "parse_lock",
     "profile_folder",
     "render_lock",
+    "simulated_files",
 ]
 
 LOCK_NAME: Final = "trusted-files.lock"
@@ -39,20 +41,33 @@ _PROFILE_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _RelativePath = Annotated[str, Field(pattern=rf"^{_PATH}$")]
 
 
+class GramineSizes(Document):
+    """What the Gramine manifest of a profile says of memory and threads."""
+
+    enclave_size: Annotated[str, Field(pattern=r"^(1|2|4|8|16|32|64|128|256|512)[MG]$")]
+    max_threads: Annotated[int, Field(ge=4, le=256)]
+
+
 class Profile(Document):
-    """What is measured: all below ``folders`` that is not below ``without``, ``files``, and what these import."""
+    """What is measured: all below ``folders`` that is not below ``without``, ``files``, and what these import.
+
+    Of that, ``simulated`` are the files that only builds for simulated platforms hold.
+    """
 
     version: Literal[1]
     name: Name
     folders: Annotated[tuple[_RelativePath, ...], Field(min_length=1, max_length=20)]
     without: Annotated[tuple[_RelativePath, ...], Field(max_length=100)] = ()
     files: Annotated[tuple[_RelativePath, ...], Field(max_length=100)]
+    simulated: Annotated[tuple[_RelativePath, ...], Field(max_length=100)] = ()
+    gramine: GramineSizes
 
     def below(self, root: Path) -> Iterator[str]:
-        """List every file below the folders but those left out, as relative POSIX paths."""
+        """List every file below the folders but those left out and the simulated ones, as relative POSIX paths."""
+        left_out = tuple(f"{path}/" for path in (*self.without, *self.simulated))
         for folder in self.folders:
             for path in files_below(root, folder):
-                if not any(f"{path}/".startswith(f"{left_out}/") for left_out in self.without):
+                if not f"{path}/".startswith(left_out):
                     yield path
 
 
@@ -79,15 +94,29 @@ def load_profile(root: Path, profile: str) -> Profile:
 
 
 def compute_lock(root: Path, profile: Profile) -> dict[str, Digest]:
-    """Digest every trusted file of a profile, in the tree as it is now, by relative POSIX path."""
-    paths = set(profile.below(root)) | set(profile.files)
-    waiting = [path for path in paths if path.endswith(".py")]
-    while waiting:
-        for path in _imported_files(root, waiting.pop()):
-            if path not in paths:
-                paths.add(path)
-                waiting.append(path)
+    """Digest every trusted file of a profile, in the tree as it is now, by relative POSIX path.
+
+    Raises
+    ------
+    AttestationError
+        ``TRUSTED_FILES`` where one of them imports a file that only simulated builds hold, or such a file imports what
+        is not trusted.
+    """
+    paths = _with_imports(root, set(profile.below(root)) | set(profile.files))
+    for path in sorted(paths & set(profile.simulated)):
+        raise AttestationError(
+            "TRUSTED_FILES", f"A trusted file of {profile.name} imports {path}, which only simulated builds hold."
+        )
+    for path in sorted(_with_imports(root, set(profile.simulated)) - set(profile.simulated) - paths):
+        raise AttestationError(
+            "TRUSTED_FILES", f"A file of {profile.name} for simulated builds imports {path}; name it beside that file."
+        )
     return {path: digest_file(root, path) for path in sorted(paths)}
+
+
+def simulated_files(root: Path, profile: Profile) -> dict[str, Digest]:
+    """Digest the files that only simulated builds hold, by relative POSIX path."""
+    return {path: digest_file(root, path) for path in sorted(profile.simulated)}
 
 
 def digest_file(root: Path, path: str) -> Digest:
@@ -132,6 +161,18 @@ def parse_lock(text: str) -> dict[str, Digest]:
 def render_lock(lock: Mapping[str, Digest]) -> str:
     """Write a lock: one line for each file, sorted by path."""
     return "".join(f"{lock[path]}  {path}\n" for path in sorted(lock))
+
+
+def _with_imports(root: Path, paths: set[str]) -> set[str]:
+    """Add to some files all that they import of ours."""
+    found = set(paths)
+    waiting = [path for path in paths if path.endswith(".py")]
+    while waiting:
+        for path in _imported_files(root, waiting.pop()):
+            if path not in found:
+                found.add(path)
+                waiting.append(path)
+    return found
 
 
 def _imported_files(root: Path, path: str) -> Iterator[str]:

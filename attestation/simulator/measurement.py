@@ -28,8 +28,9 @@ _BUILD_TAG = b"sealroom simulated measurement of a build v1\x00"
 def measure(profile: str, root: Path) -> Digest:
     """Measure a profile's enclave: SHA-256 over the profile's name and each trusted file as it is on disk now.
 
-    Trusted are the files of ``manifests/PROFILE/trusted-files.lock`` and whatever else lies below the profile's whole
-    folders, since Python would import it. One changed byte, one more file or one less changes the measurement.
+    Trusted are the files of ``manifests/PROFILE/trusted-files.lock``, those that simulated enclaves alone hold, and
+    whatever else lies below the profile's whole folders, since Python would import it. One changed byte, one more file
+    or one less changes the measurement.
 
     Raises
     ------
@@ -42,7 +43,8 @@ def measure(profile: str, root: Path) -> Digest:
         paths = set(parse_lock(lock.read_bytes().decode("utf-8")))
     except (OSError, UnicodeDecodeError) as error:
         raise AttestationError("TRUSTED_FILES", f"Profile {profile} has no readable {LOCK_NAME}.") from error
-    paths.update(load_profile(root, profile).below(root))
+    stated = load_profile(root, profile)
+    paths.update(stated.below(root), stated.simulated)
     files = {path: digest_file(root, path) for path in paths}
     return hashlib.sha256(_TAG + canonical_bytes({"profile": profile, "files": files})).hexdigest()
 

@@ -16,6 +16,7 @@ from attestation.profiles.trusted_files import (
     parse_lock,
     profile_folder,
     render_lock,
+    simulated_files,
 )
 from attestation.simulator import measure
 from protocol.errors import AttestationError
@@ -25,11 +26,16 @@ PROFILE = """version = 1
 name = "small"
 folders = ["enclave", "protocol"]
 files = ["manifests/small/profile.toml", "requirements.lock"]
+simulated = ["enclave/stand_in.py"]
+[gramine]
+enclave_size = "1G"
+max_threads = 4
 """
 TREE = {
     "enclave/__init__.py": "",
     "enclave/main.py": "import json\nimport protocol.words\nfrom attestation.attesters.one import make\nimport numpy as np\n",
     "enclave/data/table.json": "{}",
+    "enclave/stand_in.py": "import protocol.words\n",
     "protocol/__init__.py": "",
     "protocol/words.py": "def late():\n    from helpers import deep\n    return deep\n",
     "attestation/__init__.py": "",
@@ -43,7 +49,8 @@ TREE = {
     "requirements.lock": "numpy==1\n",
     "manifests/small/profile.toml": PROFILE,
 }
-TRUSTED = set(TREE) - {"attestation/verifier.py", "broker/__init__.py"}
+SIMULATED = {"enclave/stand_in.py"}
+TRUSTED = set(TREE) - {"attestation/verifier.py", "broker/__init__.py"} - SIMULATED
 
 
 @pytest.fixture
@@ -99,7 +106,7 @@ def test_the_measurement_does_not_depend_on_the_folder(tree, tmp_path_factory):
     assert measure("small", elsewhere) == measure("small", tree)
 
 
-@pytest.mark.parametrize("path", sorted(TRUSTED))
+@pytest.mark.parametrize("path", sorted(TRUSTED | SIMULATED))
 def test_one_byte_of_any_trusted_file_changes_the_measurement(tree, path):
     before = measure("small", tree)
     with (tree / path).open("ab") as file:
@@ -122,7 +129,7 @@ def test_what_is_not_trusted_does_not_change_the_measurement(tree):
     assert measure("small", tree) == before
 
 
-@pytest.mark.parametrize("path", sorted(TRUSTED - {"manifests/small/profile.toml"}))
+@pytest.mark.parametrize("path", sorted((TRUSTED | SIMULATED) - {"manifests/small/profile.toml"}))
 def test_a_missing_file_is_an_error(tree, path):
     (tree / path).unlink()
     refuse("TRUSTED_FILE", lambda: measure("small", tree), path)
@@ -153,8 +160,11 @@ def test_unknown_profiles(tree, profile):
         PROFILE.replace('["enclave", "protocol"]', "[]"),
         PROFILE.replace('"enclave"', '"../enclave"'),
         PROFILE.replace('"enclave"', '"/enclave"'),
-        PROFILE + "more = 1\n",
-        PROFILE + "day = 2026-01-01\n",
+        "more = 1\n" + PROFILE,
+        "day = 2026-01-01\n" + PROFILE,
+        PROFILE.replace('"1G"', '"3G"'),
+        PROFILE.replace('"1G"', '"1"'),
+        PROFILE.replace("max_threads = 4", "max_threads = 3"),
     ],
 )
 def test_profiles_that_are_none(tree, text):
@@ -208,6 +218,21 @@ def test_relative_imports_are_refused(tree):
     refuse("TRUSTED_FILES", lambda: compute_lock(tree, load_profile(tree, "small")), "enclave/main.py")
 
 
+def test_no_trusted_file_imports_what_only_simulated_builds_hold(tree):
+    (tree / "enclave/main.py").write_text("from enclave import stand_in\n")
+    refuse("TRUSTED_FILES", lambda: compute_lock(tree, load_profile(tree, "small")), "enclave/stand_in.py, which only")
+
+
+def test_a_simulated_file_imports_nothing_that_is_not_measured(tree):
+    (tree / "enclave/stand_in.py").write_text("import attestation.verifier\n")
+    refuse("TRUSTED_FILES", lambda: compute_lock(tree, load_profile(tree, "small")), "attestation/verifier.py; name it")
+
+
+def test_simulated_files_are_digested_apart(tree):
+    digest = hashlib.sha256((tree / "enclave/stand_in.py").read_bytes()).hexdigest()
+    assert simulated_files(tree, load_profile(tree, "small")) == {"enclave/stand_in.py": digest}
+
+
 # The real profile
 
 
@@ -236,7 +261,7 @@ def test_a_profiles_lock_holds_the_enclave_without_what_others_alone_run_and_no_
     assert {path for path in found if not path.startswith(("enclave/", "protocol/"))} == {
         "attestation/__init__.py",
         "attestation/attesters/__init__.py",
-        "attestation/attesters/simulated.py",
+        "attestation/attesters/gramine.py",
         f"manifests/{profile}/profile.toml",
         "requirements.lock",
     }
@@ -251,7 +276,7 @@ def test_what_only_another_profile_runs_does_not_change_the_measurement(tree):
     (tree / "enclave/other").mkdir()
     (tree / "enclave/other/analysis.py").write_text("")
     profile = tree / "manifests/small/profile.toml"
-    profile.write_text(profile.read_text() + 'without = ["enclave/other"]\n')
+    profile.write_text('without = ["enclave/other"]\n' + profile.read_text())
     before = measure("small", tree)
     (tree / "enclave/other/analysis.py").write_text("#")
     assert measure("small", tree) == before
