@@ -43,7 +43,7 @@ from protocol.documents import AttestationResult, Collateral, CustodianNonce, Ev
 from protocol.errors import AttestationError
 from protocol.types import Digest, Name, decode_base64, format_time
 
-__all__ = ["AppraisalRefused", "Examination", "Expected", "appraise", "examine"]
+__all__ = ["AppraisalRefused", "Examination", "Expected", "appraise", "examine", "examine_quote"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,11 +127,50 @@ def examine(
     AttestationError
         ``QUOTE_*`` where the quote does not parse, so that nothing can be said.
     """
-    raw = decode_base64(evidence.quote)
-    quote = parse_quote(raw)
+    subject = _Subject(decode_base64(evidence.quote), evidence.collateral, evidence.claims, expected)
+    return _examine(subject, policy, roots, at, reference)
+
+
+def examine_quote(
+    quote: bytes,
+    collateral: Collateral,
+    *,
+    policy: AppraisalPolicy,
+    roots: Sequence[HardwareRoot],
+    at: datetime,
+    reference: ReferenceValues = NOTHING_AT_HAND,
+) -> Examination:
+    """Look at a quote without the claims that it binds, as ``examine`` does without a contract.
+
+    Raises
+    ------
+    AttestationError
+        As ``examine``.
+    """
+    return _examine(_Subject(quote, collateral, None, None), policy, roots, at, reference)
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What is looked at, and what it must be about; claims and contract may be missing where people look."""
+
+    quote: bytes
+    collateral: Collateral
+    claims: RuntimeClaims | None
+    expected: Expected | None
+
+
+def _examine(
+    subject: _Subject,
+    policy: AppraisalPolicy,
+    roots: Sequence[HardwareRoot],
+    at: datetime,
+    reference: ReferenceValues,
+) -> Examination:
+    quote, expected = parse_quote(subject.quote), subject.expected
     root = next((known for known in roots if known.certificate_der == quote.chain.root), None)
-    endorsements, readable = _read(evidence.collateral)
-    library, accepted = _ask_library(raw, evidence.collateral, root, at)
+    endorsements, readable = _read(subject.collateral)
+    library, accepted = _ask_library(subject.quote, subject.collateral, root, at)
     chain = read_pck_chain(quote)
     checks = [*_check_root(quote, root, policy, at), *check_quote_signatures(quote, chain, at), readable]
     if chain is not None and endorsements is not None:
@@ -146,13 +185,13 @@ def examine(
     checks += [accepted, *check_platform(library, endorsements, policy.platform)]
     checks += check_reference_values(
         quote.report.mr_enclave.hex(),
-        evidence.claims.profile,
+        subject.claims.profile if subject.claims else None,
         library,
         policy.reference_values,
         reference,
         at,
     )
-    checks += _check_session(evidence.claims, quote.report, expected)
+    checks += _check_session(subject.claims, quote.report, expected)
     result = AttestationResult(
         simulated=quote.chain.root != INTEL_ROOT.certificate_der,
         root=hashlib.sha256(quote.chain.root).hexdigest(),
@@ -226,10 +265,14 @@ def _ask_library(
     )
 
 
-def _check_session(claims: RuntimeClaims, report: ReportBody, expected: Expected | None) -> Iterator[Check]:
+def _check_session(claims: RuntimeClaims | None, report: ReportBody, expected: Expected | None) -> Iterator[Check]:
     def same(code: str, claim: str, found: str, wanted: str) -> Check:
         return check(code, claim, found=found, wanted=wanted, holds=found == wanted)
 
+    if claims is None:
+        for claim in ("claims in the quote", "contract", "run", "profile", "nonces"):
+            yield skipped(claim, found="not at hand", why="a quote alone does not say")
+        return
     yield same("REPORT_DATA", "claims in the quote", report.report_data.hex(), claims.report_data.hex())
     if expected is None:
         for claim, found in (("contract", claims.contract), ("run", claims.run), ("profile", claims.profile)):

@@ -14,13 +14,16 @@ __all__ = ["check_reference_values"]
 
 def check_reference_values(
     measurement: Digest,
-    profile: Name,
+    profile: Name | None,
     claims: LibraryClaims | None,
     policy: ReferencePolicy,
     reference: ReferenceValues,
     at: datetime,
 ) -> Iterator[Check]:
-    """Hold the measurement and the platform against pinned measurements, endorsements and withdrawal lists."""
+    """Hold the measurement and the platform against pinned measurements, endorsements and withdrawal lists.
+
+    Where no profile is known, because a quote is looked at alone, endorsements count for whichever they name.
+    """
     yield _pinned(measurement, policy)
     yield _endorsed(measurement, profile, policy, reference)
     if not policy.withdrawal_publishers:
@@ -44,13 +47,14 @@ def _pinned(measurement: Digest, policy: ReferencePolicy) -> Check:
     )
 
 
-def _endorsed(measurement: Digest, profile: Name, policy: ReferencePolicy, reference: ReferenceValues) -> Check:
+def _endorsed(measurement: Digest, profile: Name | None, policy: ReferencePolicy, reference: ReferenceValues) -> Check:
     named = {endorser.key: endorser.institution for endorser in policy.endorsers}
     found = sorted(
         {
             named[endorsement.signer]
             for endorsement in reference.endorsements
-            if (endorsement.document.measurement, endorsement.document.profile) == (measurement, profile)
+            if endorsement.document.measurement == measurement
+            and (profile is None or endorsement.document.profile == profile)
             and named.get(endorsement.signer) == endorsement.document.institution
         }
     )
