@@ -29,9 +29,8 @@ def written_codes():
     """Every text in the judging modules that looks like a code: upper-case words, in no docstring."""
     for module in JUDGES:
         for node in ast.walk(ast.parse(Path(module.__file__).read_text("utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                if re.fullmatch(r"[A-Z]{3,}(_[A-Z]+)*", node.value):
-                    yield node.value
+            if isinstance(node, ast.Constant) and re.fullmatch(r"[A-Z]{2,}(_[A-Z]+)*", str(node.value)):
+                yield node.value
 
 
 def flip(at):
