@@ -13,7 +13,19 @@ from protocol.documents.exchange import Failure
 __all__ = ["AFTER_KEYS", "TRANSIENT", "Ending", "ending_of"]
 
 TRANSIENT: Final = frozenset(
-    {"ANSWER_SHAPE", "ANSWER_SIZE", "BROKER_AWAY", "PLATFORM_ANSWER", "PLATFORM_UNREACHABLE", "RELAY"}
+    {
+        "ANSWER_SHAPE",
+        "ANSWER_SIZE",
+        "BROKER_AWAY",
+        "COLLATERAL_BUSY",
+        "COLLATERAL_CUT",
+        "COLLATERAL_SLOW",
+        "COLLATERAL_UNREACHABLE",
+        "PLATFORM_ANSWER",
+        "PLATFORM_REPORT_DATA",
+        "PLATFORM_UNREACHABLE",
+        "RELAY",
+    }
 )
 """Codes that say that some process did not answer, which another host may be spared."""
 

@@ -2,7 +2,8 @@
 
 It attests, has keys released, reads and opens every sealed part, has made-up outputs (all refused) countersigned and
 delivers a bundle, with the enclave's own modules. ``play`` does this over any relay; as a program it reads a launch line:
-``python -I stand_in_enclave.py MODE``.
+``python -I stand_in_enclave.py MODE``. Where that names no platform, ``attestation`` in the folder that it runs in
+stands for ``/dev/attestation``.
 
 ==============  =====================================================================
 ``whole``       does everything
@@ -23,6 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from attestation.attesters import Attester
+from attestation.attesters.gramine import GramineAttester
 from attestation.attesters.simulated import SimulatedAttester
 from enclave.custody import EnclaveKeys, attest, custodians_of, receive_keys, verify_commit
 from enclave.receipt import make_bundle, outputs_digest, secret_seed
@@ -70,7 +72,9 @@ def play(relay: Relay, attester: Attester, after_keys: Callable[[int], None] = l
 def main(mode: str) -> int:
     launch = read_launch(sys.stdin.buffer.readline(4097))
     relay = Relay.connect(launch)
-    attester = SimulatedAttester(launch.platform, launch.ticket)
+    attester: Attester = GramineAttester(Path("attestation"))
+    if launch.platform is not None:
+        attester = SimulatedAttester(launch.platform, launch.ticket)
     match mode:
         case "refuse":
             relay.fail(AccessDenied("NOT_APPROVED", "An owner did not approve."))

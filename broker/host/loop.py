@@ -21,7 +21,7 @@ from broker.host.settings import HostSettings
 from protocol.documents.exchange import Assignment
 from protocol.errors import SealroomError, TransportError
 
-__all__ = ["ALIVE_SECONDS", "is_alive", "serve"]
+__all__ = ["ALIVE_SECONDS", "is_alive", "report_collateral", "serve"]
 
 ALIVE_SECONDS = 30.0
 """A host that lives writes its file ``alive`` at least this often."""
@@ -30,9 +30,14 @@ _LONGEST_PAUSE = 10.0
 
 def serve(settings: HostSettings) -> None:
     """Run until SIGTERM or SIGINT; when it begins, print one line of JSON with the profiles on standard output."""
-    logging.getLogger().addHandler(logging.NullHandler())  # libraries have no word in the host's log
-    logging.getLogger("attestation.collateral").addHandler(_Warnings())  # but an operator must know of these
+    report_collateral()
     asyncio.run(_serve(settings))
+
+
+def report_collateral() -> None:
+    """Give the host's log the warnings about collateral, which an operator must know of; no library else has a word."""
+    logging.getLogger().addHandler(logging.NullHandler())
+    logging.getLogger("attestation.collateral").addHandler(_Warnings())
 
 
 class _Warnings(logging.Handler):
