@@ -40,7 +40,11 @@ NOUNS: dict[str, Noun] = {
     "contract": Noun("sealroom.cli.contract", "app", "Propose, read, approve and revoke contracts."),
     "run": Noun("sealroom.cli.run", "app", "Start runs and wait for them."),
     "result": Noun("sealroom.cli.result", "app", "Fetch and open results."),
+    "attestation": Noun(
+        "sealroom.cli.attestation", "app", "Read appraisal policies in words, and have evidence explained."
+    ),
     "verify": Noun("sealroom.cli.verify", "verify", "Verify a result bundle, offline."),
+    "profile": Noun("sealroom.cli.profile", "app", "Build enclave profiles, measure builds, check Gramine manifests."),
     "broker": Noun("sealroom.cli.services", "broker", "Serve a broker (operator)."),
     "simulator": Noun("sealroom.cli.services", "simulator", "Serve a simulated platform (operator)."),
     "host": Noun("sealroom.cli.services", "host", "Run enclaves (operator)."),

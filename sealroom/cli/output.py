@@ -1,7 +1,9 @@
 """How the command line prints: data on standard output, words and progress on standard error."""
 
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -9,7 +11,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:  # what a broker lists is loaded by the commands that ask it
     from sealroom.listing import Entry
 
-__all__ = ["Advance", "confirm", "print_entries", "print_json", "print_rows", "print_text", "progress", "say"]
+__all__ = [
+    "Advance",
+    "confirm",
+    "print_entries",
+    "print_json",
+    "print_rows",
+    "print_text",
+    "progress",
+    "say",
+    "wrapped",
+]
+
+
+_LEAST_COLUMN = 30
 
 
 class Advance(Protocol):
@@ -29,6 +44,19 @@ def print_text(text: str) -> None:
     """Write data as text."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def wrapped(start: str, text: str) -> str:
+    """Return ``start`` and a text under itself as wide as the terminal; one line where there is none, for programs."""
+    if not sys.stdout.isatty():
+        return start + text
+    return textwrap.fill(
+        text,
+        width=max(shutil.get_terminal_size().columns, len(start) + _LEAST_COLUMN),
+        initial_indent=start,
+        subsequent_indent=" " * len(start),
+        break_on_hyphens=False,
+    )
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from protocol.errors import AccessDenied, DocumentError
-from sealroom.cli.options import AsJson, HomeOption, examples, noun, open_home
+from protocol.errors import AccessDenied, AttestationError, DocumentError
+from sealroom.cli.options import AsJson, HomeOption, Yes, examples, noun, open_home
 from sealroom.cli.output import confirm, print_json, print_rows, say
 from sealroom.files import read_bounded
 from sealroom.home import Home, fingerprint
@@ -21,6 +21,9 @@ from sealroom.trust import (
     save_trust,
     with_institution,
 )
+
+if TYPE_CHECKING:
+    from attestation.policy import AppraisalPolicy
 
 __all__ = ["app"]
 
@@ -130,13 +133,41 @@ def add_custodian(
 
 
 @app.command("set-policy", epilog=examples("trust set-policy appraisal.toml"))
-def set_policy(*, file: FileArgument, home: HomeOption = None, as_json: AsJson = False) -> None:
-    """Set the appraisal policy: how evidence of an enclave is judged. Nothing is accepted by default."""
+def set_policy(*, file: FileArgument, yes: Yes = False, home: HomeOption = None, as_json: AsJson = False) -> None:
+    """Set the appraisal policy: how evidence of an enclave is judged. Nothing is accepted by default.
+
+    The policy is said in words, or what changes of the one before; you are asked before it accepts more than that.
+    """
     from attestation.policy import load_policy
 
     text = read_bounded(file, MAX_FILE).decode("utf-8", "replace")
-    load_policy(text)
-    _change(open_home(home), lambda trust: trust.model_copy(update={"appraisal_policy": text}), as_json=as_json)
+    place = open_home(home)
+    policy = load_policy(text)
+    try:
+        before = place.trust().policy() if place.trust_file.exists() else None
+    except AttestationError as error:  # of an older version: it has accepted nothing since
+        say(f"The policy of now accepts nothing. {error.detail}")
+        before = None
+    _agree(before, policy, yes=yes)
+    _change(place, lambda trust: trust.model_copy(update={"appraisal_policy": text}), as_json=as_json)
+
+
+def _agree(before: "AppraisalPolicy | None", after: "AppraisalPolicy", *, yes: bool) -> None:
+    """Say what the policy is, or what changes of it, and ask before it accepts more."""
+    from attestation.policy_words import describe_changes, describe_policy
+    from sealroom.policy_change import change_lines
+
+    if before is None:
+        say("\n".join(describe_policy(after)))
+        return
+    changes = describe_changes(before, after)
+    for line in change_lines(changes):
+        say(line)
+    looser = sum(change.accepts_more for change in changes)
+    if looser and not yes and not confirm(f"{looser} changes accept evidence that was refused. Set this policy?"):
+        raise AccessDenied(
+            "POLICY_LOOSER", "Nothing was changed. Read the lines that say LOOSER, then say yes or give --yes."
+        )
 
 
 @app.command("remove", epilog=examples("trust remove 5d3f...91"))

@@ -8,7 +8,7 @@ import typer
 
 from protocol.documents.receipt import MAX_BUNDLE
 from sealroom.cli.options import AsJson, examples
-from sealroom.cli.output import print_json, print_text, say
+from sealroom.cli.output import print_json, print_text, say, wrapped
 from sealroom.files import read_bounded
 from sealroom.trust import load_trust
 from sealroom.verification import Check, VerificationFailed, VerifiedBundle, verify_bundle
@@ -58,11 +58,12 @@ def verify_file(bundle: BundleFile, trust: TrustFile, *, as_json: AsJson = False
 
 
 def print_checks(checks: tuple[Check, ...]) -> None:
-    """Print one line for each check: number, verdict, title, what was found."""
+    """Print number, verdict, title and what was found of each check: one line, which a terminal shows wrapped."""
     verdicts = [MARKS[check.status] + (f" {check.code}" if check.status == "fails" else "") for check in checks]
     wide, title = max(map(len, verdicts)), max(len(check.title) for check in checks)
     for check, verdict in zip(checks, verdicts, strict=True):
-        print_text(f"{check.number:>2}  {verdict.ljust(wide)}  {check.title.ljust(title)}  {check.found}")
+        start = f"{check.number:>2}  {verdict.ljust(wide)}  {check.title.ljust(title)}  "
+        print_text(wrapped(start, check.found))
 
 
 def _answer(verified: VerifiedBundle) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import hashlib
 
 from attestation.policy import AppraisalPolicy
 from attestation.quote import parse_quote
+from attestation.verdict import LEFT_OUT
 from attestation.verifier import Expected, appraise
 from protocol.documents.attested import AttestationResult, Evidence
 from protocol.documents.receipt import ReceiptPredicate
@@ -114,13 +115,20 @@ def _narrowed(policy: AppraisalPolicy, study: Study) -> AppraisalPolicy:
 
 
 def _said(result: AttestationResult) -> str:
-    left_out = [verdict.claim for verdict in result.claims if verdict.holds == "skipped"]
+    """Say the verdict; what was left out is named, by why it was."""
+    left_out: dict[str, list[str]] = {}
+    for verdict in result.claims:
+        if verdict.holds == "skipped":
+            left_out.setdefault(verdict.wanted.partition(LEFT_OUT)[1] or verdict.wanted, []).append(verdict.claim)
+    count = sum(map(len, left_out.values()))
     parts = [
         f"root {result.root}",
         f"platform {result.tcb_status}",
-        f"{len(result.claims) - len(left_out)} claims hold",
-        f"left out: {', '.join(left_out)}" if left_out else "none left out",
+        f"{len(result.claims) - count} claims hold",
+        *(f"{len(claims)} {reason}: {', '.join(claims)}" for reason, claims in left_out.items()),
     ]
+    if not left_out:
+        parts.append("none left out")
     if result.advisories:
         parts.append(f"advisories {', '.join(result.advisories)}")
     return "; ".join(parts)

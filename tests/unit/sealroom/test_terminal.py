@@ -8,6 +8,9 @@ import time
 
 import factories
 
+from attestation.policy import manifests_folder
+from sealroom.trust import load_trust
+
 
 class Terminal:
     """``sealroom ARGUMENTS`` with a controlling terminal."""
@@ -98,3 +101,15 @@ def test_a_bar_is_shown_on_a_terminal(tmp_path):
     assert terminal.end() == 0
     assert "Checking" in terminal.shown
     assert "4 rows match" in terminal.shown
+
+
+def test_a_policy_that_accepts_more_is_asked_about(tmp_path):
+    strict, loose = (manifests_folder() / name for name in ("appraisal.toml", "appraisal.simulated.toml"))
+    assert Terminal("trust", "set-policy", strict, home=tmp_path).end() == 0
+    for answer, code, simulation in (("n", 6, False), ("y", 0, True)):
+        terminal = Terminal("trust", "set-policy", loose, home=tmp_path)
+        terminal.expect("4 changes accept evidence that was refused. Set this policy?")
+        assert "LOOSER: simulation: " in terminal.shown
+        terminal.type(answer)
+        assert terminal.end() == code
+        assert load_trust(tmp_path / "trust.toml").policy().simulation == simulation
