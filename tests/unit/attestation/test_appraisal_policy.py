@@ -145,3 +145,27 @@ def test_narrowing_only_takes_away():
     assert policy.narrowed(["UpToDate", "OutOfDate"]).platform.tcb_statuses == ("UpToDate",)
     assert policy.narrowed(tcb_statuses=()).platform.tcb_statuses == ()
     assert policy.narrowed(["SWHardeningNeeded", "UpToDate"]) == policy
+
+
+A_KEY, ANOTHER = "5e" * 32, "5f" * 32
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("endorsers", f'[{{ institution = "a", key = "{A_KEY}" }}, {{ institution = "a", key = "{ANOTHER}" }}]'),
+        ("endorsers", f'[{{ institution = "a", key = "{A_KEY}" }}, {{ institution = "b", key = "{A_KEY}" }}]'),
+        ("withdrawal_publishers", f'["{A_KEY}", "{A_KEY}"]'),
+    ],
+)
+def test_nobody_vouches_or_withdraws_twice(key, value):
+    refuse(put(key, value), "reference_values: an endorser or publisher stands there twice")
+
+
+def test_nothing_deep_is_parsed():
+    refuse(PRODUCTION + "x = " + "[" * 20_000, "found 16 or more brackets")
+
+
+def test_a_value_that_may_be_any_says_so():
+    refuse(put("ppids", '["AB"]'), "platform.ppids.0: String should match pattern '^[0-9a-f]{32}$' (or \"any\")")
+    refuse(put("ppids", '"none"'), 'platform.ppids: Input should be a valid array (or "any")')

@@ -16,6 +16,7 @@ from custodian.keys import CustodianSecrets
 from protocol.canonical import parse_canonical
 from protocol.keyfile import open_secret
 from sealroom.cli import main
+from sealroom.cli.output import wrapped
 from sealroom.home import Home
 from sealroom.keystore import Keystore, Passphrase
 from sealroom.trust import save_trust
@@ -330,3 +331,14 @@ def test_a_broker_that_serves_another_run_is_found_out(capsys, tmp_path, finishe
         target.write_bytes(kept)
     assert (status, err.split(":")[0]) == (4, "OTHER_RUN")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_terminal_shows_long_findings_wrapped_and_a_program_one_line(monkeypatch, capsys):
+    assert wrapped("12  ok  ", "word " * 40).count("\n") == 0
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = wrapped("12  ok  ", "word " * 40).splitlines()
+    assert lines[0].startswith("12  ok  word")
+    assert all(line.startswith(" " * 8 + "word") and len(line) <= 60 for line in lines[1:])
+    assert len(lines) > 3
+    capsys.readouterr()
