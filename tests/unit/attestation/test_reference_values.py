@@ -99,7 +99,7 @@ def test_endorsements_are_counted_by_institution():
         (GOOD_B, endorsement(measurement=OTHER)),
         (GOOD_B, endorsement(profile="genomics")),
         (GOOD_B, endorsement(PUBLISHER)),  # nobody the policy names
-        (GOOD_B, endorsement(B, "hospital-a")),  # in another's name
+        (endorsement(), endorsement(B, "hospital-a")),  # in another's name
     ],
 )
 def test_endorsements_that_are_not_enough(endorsements):
