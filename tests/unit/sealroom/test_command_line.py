@@ -23,11 +23,15 @@ def commands():
     for noun in NOUNS:
         found = root.get_command(None, noun)
         assert found is not None, noun
-        verbs = getattr(found, "commands", None)
-        if verbs is None:
-            yield (noun,), found
-        else:
-            yield from (((noun, verb), command) for verb, command in verbs.items())
+        yield from leaves((noun,), found)
+
+
+def leaves(words, command):
+    """The command itself, or those of a group."""
+    if not hasattr(command, "commands"):
+        yield words, command
+    for verb, below in getattr(command, "commands", {}).items():
+        yield from leaves((*words, verb), below)
 
 
 COMMANDS = dict(commands())
