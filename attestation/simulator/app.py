@@ -10,8 +10,11 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import Field, ValidationError
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from attestation.certificates import load_certificate
+from attestation.pck import read_pck
 from attestation.quote import parse_quote
 from attestation.simulator.measurement import measure, measure_build
+from attestation.simulator.pccs import pccs_router
 from attestation.simulator.pki import load_or_create_keys
 from attestation.simulator.platform import COLLATERAL_LIFE, Platform
 from attestation.simulator.settings import Settings
@@ -96,6 +99,7 @@ def create_app(settings: Settings) -> FastAPI:
             raise AttestationError("OTHER_PLATFORM", "The quote was made by another platform than this one.")
         return shelf.get(_now()).model_dump(mode="json")
 
+    app.include_router(pccs_router(read_pck(load_certificate(leaf)), lambda: shelf.get(_now())))
     return app
 
 
