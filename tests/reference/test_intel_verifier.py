@@ -3,52 +3,20 @@
 The package exists for Python 3.11 on Linux only.
 """
 
-from datetime import UTC, datetime
-
 import attested
+import intel_verifier
 import pytest
 from attested import DAY, NOW
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
-from attestation.quote import parse_quote
 from attestation.roots import INTEL_ROOT
 from attestation.simulator.platform import Conditions, EnclaveShape, Platform
 from protocol.types import decode_base64
-
-oracle = pytest.importorskip(
-    "sgx_dcap_quote_verify", reason="Intel's verifier is packaged for Python 3.11 on Linux only"
-)
-
-
-def pem(der):
-    return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM).decode()
-
-
-def crl(encoded):
-    return x509.load_der_x509_crl(bytes.fromhex(encoded)).public_bytes(Encoding.PEM).decode()
-
-
-def intel(quote, collateral, root, at):
-    chain = parse_quote(quote).chain
-    return oracle.verify(
-        trusted_root_ca_certificate=pem(root.certificate_der),
-        pck_certificate=pem(chain.leaf),
-        pck_signing_chain=pem(chain.root) + pem(chain.intermediate),
-        root_ca_crl=crl(collateral.root_ca_crl),
-        intermediate_ca_crl=crl(collateral.pck_crl),
-        tcb_info=f'{{"tcbInfo":{collateral.tcb_info},"signature":"{collateral.tcb_info_signature}"}}',
-        tcb_signing_chain=collateral.tcb_info_issuer_chain,
-        quote=quote,
-        qe_identity=f'{{"enclaveIdentity":{collateral.qe_identity},"signature":"{collateral.qe_identity_signature}"}}',
-        expiration_date=at,
-    )
 
 
 def verdict(conditions=None, root=None, at=NOW):
     platform = attested.platform(conditions)
     quote = platform.quote(attested.MEASUREMENT, bytes(range(64)))
-    return intel(quote, platform.collateral(NOW), root or platform.root, at)
+    return intel_verifier.verify(quote, platform.collateral(NOW), root or platform.root, at)
 
 
 def test_intels_verifier_accepts_the_simulators_good_quote_under_its_own_root():
@@ -103,29 +71,3 @@ def test_both_refuse_expired_collateral():
     assert not verdict(at=NOW + 40 * DAY).ok
     with attested.refused("COLLATERAL_EXPIRED"):
         attested.appraise(at=NOW + 40 * DAY)
-
-
-def test_both_find_the_same_status_in_every_real_quote(reference):
-    import json
-
-    from attestation.endorsements import collateral_from_json
-
-    words = {
-        "OutOfDate": "STATUS_TCB_OUT_OF_DATE",
-        "ConfigurationAndSWHardeningNeeded": "STATUS_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED",
-    }
-    seen = 0
-    for folder in sorted((reference / "vectors").glob("*sgx_quote*")) + sorted(
-        (reference / "vectors").glob("*hw_quote*")
-    ):
-        meta = json.loads((folder / "meta.json").read_text("utf-8"))
-        found = intel(
-            (folder / "quote.bin").read_bytes(),
-            collateral_from_json((folder / "collateral.json").read_text("utf-8")),
-            INTEL_ROOT,
-            datetime.fromtimestamp(meta["now"], UTC),
-        )
-        if meta["verdict"] == "OK":
-            assert found.quote_status.name == words[meta["status"]], folder.name
-            seen += 1
-    assert seen == 5
