@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-gramine test test-slow lint types imports bench generated lock clean
+.PHONY: help demo demo-gramine test test-slow lint types imports bench enclave generated lock clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,11 @@ imports: $(VENV)/dev ## check the directions of imports
 bench: $(VENV)/dev ## run all benchmarks and write benchmarks/out/*.json
 	@for program in benchmarks/[!_]*.py; do echo "== $$program"; $(BIN)/python $$program || exit 1; done
 
+PROFILE ?= clinical
+
+enclave: $(VENV)/run ## build an enclave to build/enclave/PROFILE: file tree, lock, Gramine manifest (PROFILE=clinical, discovery, genomics)
+	$(BIN)/sealroom profile build $(PROFILE) --out build/enclave
+
 generated: $(VENV)/dev ## write generated files anew: JSON Schemas, OpenAPI, state diagrams, trusted file lock, TCB
 	$(BIN)/python -m protocol.schemas --write
 	$(BIN)/python -m broker.openapi --write
@@ -71,4 +76,4 @@ lock: ## resolve the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --all-extras --group dev pyproject.toml -o requirements-dev.lock
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) demo-output benchmarks/out .coverage* .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build demo-output benchmarks/out .coverage* .mypy_cache .ruff_cache .hypothesis
