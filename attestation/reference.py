@@ -112,7 +112,9 @@ def require_newer(known: Verified[WithdrawalList] | None, found: Verified[Withdr
         return True
     have, given = known.document.number, found.document.number
     if given < have:
-        raise AttestationError("WITHDRAWALS_OLD", f"Found withdrawal list {given}; list {have} was seen already.")
+        raise AttestationError(
+            "WITHDRAWALS_OLD", f"Found withdrawal list {given}; list {have} was seen already. Take that or a newer one."
+        )
     if given == have and known.name != found.name:
         raise AttestationError(
             "WITHDRAWALS_FORKED",

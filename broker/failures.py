@@ -38,6 +38,7 @@ AFTER_KEYS: Final = {
     "PART_SIZE": "A sealed part is shorter or longer than its owner signed. Ask the operator.",
     "REVOKED": "An owner withdrew consent while the enclave ran, so its outputs were dropped.",
     "RUNS_SPENT": "The contract's runs are spent, so the outputs were dropped.",
+    "WITHDRAWN": "The code or the platform was withdrawn while the enclave ran, so its outputs were dropped.",
 }
 """All reasons that are kept after a key release; each says what the broker and the host can see themselves."""
 

@@ -2,7 +2,8 @@
 
 Only the enclave of the run's latest release may commit; older ones are fenced out. The first digest that is committed
 for a run stands: the same enclave asking again gets the same bytes, a later enclave of the same run a commit of its
-own over the same digest and count, any other digest is refused. A revocation or an expiry stops repetitions too.
+own over the same digest and count, any other digest is refused. A revocation or an expiry stops repetitions too, and
+so does a withdrawal of the code or the platform that came after the keys were released.
 """
 
 import logging
@@ -10,10 +11,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from custodian.attested import attested_of
 from custodian.context import Context
 from custodian.release import count_runs
 from custodian.revoke import require_none
 from custodian.tables import commits, runs
+from custodian.withdrawals import require_not_withdrawn
 from protocol.documents.attested import CommitRequest, ReleaseCommit
 from protocol.dsse import Envelope, Unverified, sign
 from protocol.errors import AccessDenied
@@ -34,7 +37,9 @@ def commit(context: Context, run: str, fence: int, envelope: Envelope) -> Envelo
         The request is malformed or not signed by the enclave that attested.
     AccessDenied
         ``RUN_UNKNOWN``, ``OTHER_CONTRACT``, ``FENCED_OUT``, ``REVOKED``, ``EXPIRED``, ``RUNS_SPENT``,
-        ``COMMIT_DIFFERS``.
+        ``COMMIT_DIFFERS``, ``ATTESTED_UNKNOWN``.
+    AttestationError
+        ``WITHDRAWN``.
     """
     request = Unverified.parse(envelope, CommitRequest)
     with context.store.transaction() as connection:
@@ -42,6 +47,7 @@ def commit(context: Context, run: str, fence: int, envelope: Envelope) -> Envelo
         row = _require_latest(connection, run, fence, request)
         document = request.verify(row.signing).document
         held = require_none(connection, row.contract)
+        require_not_withdrawn(context, connection, attested_of(connection, run))
         require_span("study", row.charged, row.expires, at)
         if row.outputs is not None and row.outputs != document.outputs:
             raise AccessDenied("COMMIT_DIFFERS", "Other outputs were committed for this run. A run has one result.")

@@ -6,7 +6,8 @@ In order, and all in one transaction from the second step on:
 2. At this moment nothing is expired, no institution is older than one seen before, no revocation is held.
 3. This custodian holds the capsule of each dataset that names it.
 4. The evidence carries a nonce given for this run and contract, neither used nor expired.
-5. The evidence satisfies the appraisal policy, narrowed by every owner's terms, for the contract's measurement.
+5. The evidence satisfies the appraisal policy, narrowed by every owner's terms, for the contract's measurement: with
+   the endorsements and the withdrawal lists that are held at this moment, and no revocation list older than one seen.
 6. A simulated platform is allowed by the contract (and so by every dataset policy: step 1).
 7. The lease is not older than the run's latest; a new run is charged if one is left.
 
@@ -26,8 +27,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from attestation.reference import ReferenceValues
 from attestation.verifier import Expected, appraise
 from custodian import nonces
+from custodian.attested import reference_values, remember
 from custodian.context import Context
 from custodian.deposit import open_capsule
 from custodian.institutions import require_newest
@@ -76,8 +79,10 @@ def release(context: Context, run: str, fence: int, request: ReleaseRequest) -> 
         require_none(connection, study.contract.name)
         held = _held(context, connection, study)
         nonce = nonces.require_outstanding(connection, context.key, evidence.claims, at)
-        result = _appraise(context, study, run, nonce, evidence, at)
+        reference = reference_values(context, connection, study.contract.document.measurement)
+        result = _appraise(context, study, run, nonce, evidence, reference, at)
         _charge(connection, study, fence, evidence.claims, at)
+        remember(connection, run, evidence, result)
         nonces.use(connection, nonce, at)
         reply = ReleaseReply(
             releases=tuple(_seal(context, connection, item, fence, evidence.claims, result, at) for item in held)
@@ -108,7 +113,13 @@ def _held(context: Context, connection: Connection, study: Study) -> list[Held]:
 
 
 def _appraise(
-    context: Context, study: Study, run: str, nonce: Digest, evidence: Evidence, at: datetime
+    context: Context,
+    study: Study,
+    run: str,
+    nonce: Digest,
+    evidence: Evidence,
+    reference: ReferenceValues,
+    at: datetime,
 ) -> AttestationResult:
     contract = study.contract.document
     policy = context.settings.appraisal
@@ -121,7 +132,8 @@ def _appraise(
         run=run,
         nonces=(CustodianNonce(custodian=context.key, nonce=nonce),),
     )
-    result = appraise(evidence, policy=policy, roots=context.settings.roots, expected=expected, at=at)
+    roots = context.settings.roots
+    result = appraise(evidence, policy=policy, roots=roots, expected=expected, at=at, reference=reference)
     if result.simulated and not contract.simulation:
         raise AccessDenied("SIMULATED", "The platform is simulated and the contract does not allow that.")
     return result

@@ -3,16 +3,18 @@
 from types import TracebackType
 from typing import Self
 
-from custodian import commit, deposit, nonces, release, revoke
+from custodian import commit, deposit, endorsements, nonces, release, revoke, withdrawals
 from custodian.context import Clock, Context
 from custodian.keys import load_or_create
 from custodian.settings import CustodianSettings
 from custodian.store import Store
+from custodian.withdrawals import HeldWithdrawals
 from protocol.documents.dataset import CustodianKeys
 from protocol.documents.exchange import CapsuleDeposit, NonceReply, ReleaseReply, ReleaseRequest
 from protocol.documents.receipt import StudyPack
-from protocol.dsse import Envelope
-from protocol.types import Digest
+from protocol.documents.reference import MeasurementEndorsement
+from protocol.dsse import Envelope, Verified
+from protocol.types import Digest, Key
 
 __all__ = ["Custodian"]
 
@@ -70,3 +72,23 @@ class Custodian:
     def revoke(self, pack: StudyPack, envelope: Envelope) -> None:
         """Take in a revocation; see ``custodian.revoke``."""
         revoke.revoke(self._context, pack, envelope)
+
+    def put_withdrawals(self, envelope: Envelope) -> HeldWithdrawals:
+        """Take in a publisher's withdrawal list; see ``custodian.withdrawals``."""
+        return withdrawals.put_withdrawals(self._context, envelope)
+
+    def held_withdrawals(self) -> tuple[HeldWithdrawals, ...]:
+        """Return what is held of each publisher that the appraisal policy names."""
+        return withdrawals.held_withdrawals(self._context)
+
+    def withdrawals(self, publisher: Key) -> Envelope:
+        """Return the withdrawal list that is held of a publisher."""
+        return withdrawals.get_withdrawals(self._context, publisher)
+
+    def put_endorsement(self, envelope: Envelope) -> Verified[MeasurementEndorsement]:
+        """Take in an endorsement of a measurement; see ``custodian.endorsements``."""
+        return endorsements.put_endorsement(self._context, envelope)
+
+    def endorsements(self, measurement: Digest) -> tuple[Envelope, ...]:
+        """Return the endorsements of a measurement that count here."""
+        return endorsements.get_endorsements(self._context, measurement)

@@ -28,6 +28,8 @@ class CustodianSettings:
         How long a nonce may be used.
     nonces_outstanding, nonces_per_run
         How many nonces, neither used nor expired, are held at once.
+    endorsements_per_endorser
+        How many measurements one endorser may have endorsed here.
     """
 
     folder: Path
@@ -37,6 +39,7 @@ class CustodianSettings:
     nonce_lifetime: timedelta = timedelta(minutes=10)
     nonces_outstanding: int = 10_000
     nonces_per_run: int = 8
+    endorsements_per_endorser: int = 1000
 
     @property
     def key_file(self) -> Path:

@@ -1,8 +1,21 @@
 """The custodian's tables. Keys at rest are capsules only: data keys sealed to the custodian's own X-Wing key."""
 
-from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
+from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, MetaData, String, Table, Text, UniqueConstraint
 
-__all__ = ["capsules", "commits", "institutions", "metadata", "nonces", "releases", "revocations", "runs"]
+__all__ = [
+    "attested",
+    "capsules",
+    "commits",
+    "crl_numbers",
+    "endorsements",
+    "institutions",
+    "metadata",
+    "nonces",
+    "releases",
+    "revocations",
+    "runs",
+    "withdrawals",
+]
 
 metadata = MetaData()
 
@@ -81,3 +94,40 @@ revocations = Table(
     Column("envelope", LargeBinary, nullable=False),
     Column("time", String(20), nullable=False),
 )
+
+withdrawals = Table(
+    "withdrawals",
+    metadata,
+    Column("publisher", String(64), primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("envelope", LargeBinary, nullable=False),
+)
+"""The newest withdrawal list of each publisher: numbers may not go back."""
+
+endorsements = Table(
+    "endorsements",
+    metadata,
+    Column("endorser", String(64), primary_key=True),
+    Column("institution", String(64), primary_key=True),
+    Column("measurement", String(64), primary_key=True, index=True),
+    Column("envelope", LargeBinary, nullable=False),
+)
+
+crl_numbers = Table(
+    "crl_numbers",
+    metadata,
+    Column("issuer", String(64), primary_key=True),
+    Column("number", Integer, nullable=False),
+)
+"""The newest revocation list of each issuer, by the SHA-256 of its certificate, in evidence that was accepted."""
+
+attested = Table(
+    "attested",
+    metadata,
+    Column("run", String(32), ForeignKey("runs.run"), primary_key=True),
+    Column("measurement", String(64), nullable=False),
+    Column("ppid", String(32), nullable=False),
+    Column("fmspc", String(12), nullable=False),
+    Column("advisories", Text, nullable=False),  # a JSON list
+)
+"""What a withdrawal may name of the enclave of a run's latest release."""

@@ -12,6 +12,7 @@ from protocol.documents.attested import CommitRequest, KeyRelease, ReleaseCommit
 from protocol.documents.dataset import DatasetManifest
 from protocol.documents.institution import Institution
 from protocol.documents.receipt import Receipt
+from protocol.documents.reference import MeasurementEndorsement, WithdrawalList
 from protocol.documents.study import Approval, Contract, Recipe, Revocation
 from protocol.dsse import SignedDocument
 
@@ -28,6 +29,8 @@ SIGNED_DOCUMENTS: tuple[type[SignedDocument], ...] = (
     CommitRequest,
     ReleaseCommit,
     Receipt,
+    MeasurementEndorsement,
+    WithdrawalList,
 )
 
 

@@ -38,6 +38,10 @@ from protocol.hpke import RecipientKey, release_info
 from protocol.types import decode_base64, encode_base64
 
 PASSPHRASE = "correct horse battery staple of the tests"
+TABLES = (
+    *("institutions", "capsules", "runs", "releases", "commits", "revocations"),
+    *("withdrawals", "endorsements", "crl_numbers", "attested"),
+)
 RUN = "01" * 16
 OTHER_RUN = "02" * 16
 POLICY = AppraisalPolicy(
@@ -73,6 +77,12 @@ POLICY = AppraisalPolicy(
     ),
     collateral_age_days=CollateralAge(tcb_info=30, qe_identity=30, pck_crl=30, root_ca_crl=365),
 )
+
+
+def policy_with(**reference: Any) -> AppraisalPolicy:
+    """The policy with some of its reference values replaced."""
+    values = factories.changed(POLICY.reference_values, reference)
+    return POLICY.model_copy(update={"reference_values": values})
 
 
 @cache
@@ -210,10 +220,9 @@ class Scene:
 
     def records(self) -> dict[str, list[tuple[Any, ...]]]:
         """Everything that a refused request must leave as it was."""
-        return {
-            table: self.query(f"SELECT * FROM {table} ORDER BY 1")
-            for table in ("institutions", "capsules", "runs", "releases", "commits", "revocations")
-        } | {"used": self.query("SELECT nonce FROM nonces WHERE used IS NOT NULL ORDER BY 1")}
+        return {table: self.query(f"SELECT * FROM {table} ORDER BY 1") for table in TABLES} | {
+            "used": self.query("SELECT nonce FROM nonces WHERE used IS NOT NULL ORDER BY 1")
+        }
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """Read (or spoil) the database behind the custodian's back."""

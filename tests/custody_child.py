@@ -18,6 +18,7 @@ from typing import NoReturn
 import custody
 from sqlalchemy import Engine, event
 
+from attestation.policy import AppraisalPolicy
 from attestation.roots import HardwareRoot
 from custodian import Custodian
 from protocol.canonical import canonical_bytes
@@ -43,8 +44,10 @@ def _die(*_: object) -> NoReturn:
 
 def main(folder: str, root: str, call: str, die: str = "") -> None:
     roots = (HardwareRoot(Path(root).read_bytes()),)
-    custodian = Custodian(custody.make_settings(Path(folder), roots), custody.Clock())
     arguments = json.loads(sys.stdin.readline())
+    policy = AppraisalPolicy.model_validate_json(json.dumps(arguments["policy"])) if "policy" in arguments else None
+    settings = custody.make_settings(Path(folder), roots, appraisal=policy or custody.POLICY)
+    custodian = Custodian(settings, custody.Clock())
     print("ready", flush=True)
     assert sys.stdin.readline() == "go\n"
     logging.getLogger("custodian").setLevel(logging.INFO)
@@ -61,6 +64,8 @@ def main(folder: str, root: str, call: str, die: str = "") -> None:
         elif call == "commit":
             envelope = Envelope.from_bytes(canonical_bytes(arguments["envelope"]))
             custodian.commit(arguments["run"], arguments["fence"], envelope)
+        elif call == "withdraw":
+            custodian.put_withdrawals(Envelope.from_bytes(canonical_bytes(arguments["envelope"])))
         else:
             pack = load_document(StudyPack, canonical_bytes(arguments["pack"]), limit=2**24)
             custodian.revoke(pack, Envelope.from_bytes(canonical_bytes(arguments["envelope"])))

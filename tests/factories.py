@@ -58,6 +58,7 @@ from protocol.documents import (
     TableSchema,
 )
 from protocol.documents.exchange import CapsuleDeposit
+from protocol.documents.reference import MeasurementEndorsement, WithdrawalList, Withdrawn
 from protocol.dsse import Envelope, SignedDocument, Verified, public_key, sign
 from protocol.types import decode_base64, encode_base64, format_time
 
@@ -435,6 +436,36 @@ def make_study(
     )
     pair = keeper if isinstance(keeper, CustodianPair) else None
     return StudyParts(parties, pair, datasets, signed_recipe, signed_contract, votes)
+
+
+def endorse(
+    key: Ed25519PrivateKey, institution: str = "north", *, at: datetime = NOW, changes: Changes | None = None
+) -> Verified[MeasurementEndorsement]:
+    """Sign that an institution rebuilt the factories' enclave."""
+    endorsement = MeasurementEndorsement(
+        institution=institution, profile="clinical", measurement=MEASUREMENT, files="f1" * 32, time=format_time(at)
+    )
+    return sign(changed(endorsement, changes or {}), key)
+
+
+def withdraw(
+    publisher: Ed25519PrivateKey,
+    number: int = 1,
+    *,
+    at: datetime = NOW,
+    changes: Changes | None = None,
+    key: Ed25519PrivateKey | None = None,
+    **named: str,
+) -> Verified[WithdrawalList]:
+    """Sign a list of withdrawals: ``withdraw(publisher, 2, measurement="ab" * 32, fmspc="00906ed50000")``."""
+    withdrawals = WithdrawalList(
+        publisher=public_key(publisher),
+        number=number,
+        issued=format_time(at),
+        next_update=format_time(at + 30 * DAY),
+        withdrawn=tuple(Withdrawn(**{kind: name}, reason=f"{kind} of the tests") for kind, name in named.items()),
+    )
+    return sign(changed(withdrawals, changes or {}), key or publisher)
 
 
 def envelopes(documents: Sequence[Verified[Any]]) -> tuple[Envelope, ...]:

@@ -32,6 +32,7 @@ from protocol.documents.outputs import (
     TestStatistic,
 )
 from protocol.documents.receipt import Receipt, ResultBundle, SealedOutput, StudyPack
+from protocol.documents.reference import MeasurementEndorsement, WithdrawalList, Withdrawn
 from protocol.documents.study import Approval, Binding, Contract, ContractOutput, Recipe, Recipient, Revocation
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "KeyRelease",
     "Level",
     "Lineage",
+    "MeasurementEndorsement",
     "Member",
     "MemberKeys",
     "Receipt",
@@ -73,4 +75,6 @@ __all__ = [
     "SurvivalCurve",
     "TableSchema",
     "TestStatistic",
+    "WithdrawalList",
+    "Withdrawn",
 ]

@@ -43,7 +43,7 @@ class Withdrawn(Document):
     ppid: Ppid | None = None
     fmspc: Fmspc | None = None
     advisory: Advisory | None = None
-    reason: Text
+    reason: Annotated[Text, Field(max_length=200)]
 
     @model_validator(mode="after")
     def _one_name(self) -> Self:
@@ -65,7 +65,7 @@ class WithdrawalList(SignedDocument):
     number: Annotated[int, Field(ge=1, lt=2**53)]
     issued: Timestamp
     next_update: Timestamp
-    withdrawn: Annotated[tuple[Withdrawn, ...], Field(max_length=10_000)]
+    withdrawn: Annotated[tuple[Withdrawn, ...], Field(max_length=1000)]  # with all their reasons, below 1 MB
 
     @model_validator(mode="after")
     def _dates_in_order(self) -> Self:

@@ -10,10 +10,11 @@ from pathlib import Path
 import custody
 import factories
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from protocol.documents import ReleaseCommit
 from protocol.documents.exchange import ReleaseRequest
-from protocol.dsse import Envelope, Unverified
+from protocol.dsse import Envelope, Unverified, public_key
 from protocol.errors import AccessDenied, SealroomError
 
 TESTS = Path(custody.__file__).parent
@@ -183,3 +184,89 @@ def test_a_full_disk_releases_nothing_and_charges_nothing(scene):
     assert scene.records() == before
     scene.restart()
     assert scene.release(evidence=evidence)
+
+
+PUBLISHER = Ed25519PrivateKey.generate()
+OBEYS = custody.policy_with(withdrawal_publishers=(public_key(PUBLISHER),))
+
+
+@pytest.fixture
+def obeying(make_scene):
+    """A custodian that obeys a publisher, whose first list withdraws nothing."""
+    scene = make_scene(owners=1, settings={"appraisal": OBEYS})
+    scene.custodian.put_withdrawals(factories.withdraw(PUBLISHER).envelope)
+    return scene
+
+
+def withdrawal_arguments(*arguments, **named):
+    envelope = factories.withdraw(PUBLISHER, *arguments, **named).envelope
+    return {"envelope": envelope.model_dump(mode="json"), "policy": OBEYS.model_dump(mode="json")}
+
+
+def go(*children):
+    for child in children:
+        child.say("go")
+    return [child.end() for child in children]
+
+
+@pytest.mark.parametrize("first", ["release", "withdraw"])
+def test_a_withdrawal_racing_a_release_stops_the_keys_or_the_outputs(obeying, first):
+    enclave = custody.Enclave()
+    evidence = obeying.attest(enclave=enclave)
+    arguments = release_arguments(obeying, evidence=evidence) | {"policy": OBEYS.model_dump(mode="json")}
+    calls = {
+        "release": Child(obeying, "release", arguments),
+        "withdraw": Child(obeying, "withdraw", withdrawal_arguments(2, measurement=factories.MEASUREMENT)),
+    }
+    order = sorted(calls, key=lambda name: name != first)
+    outcomes = dict(zip(order, go(*(calls[name] for name in order)), strict=True))
+    assert outcomes["withdraw"] == "ok"
+    released = len(obeying.query("SELECT * FROM releases"))
+    assert outcomes["release"] == ("ok" if released else "WITHDRAWN")
+    request = obeying.commit_request(enclave, evidence)
+    with obeying.refuses("WITHDRAWN" if released else "RUN_UNKNOWN"):
+        obeying.custodian.commit(custody.RUN, 1, request)
+
+
+def test_a_withdrawal_put_by_another_process_stops_the_next_release_and_the_commit(make_scene):
+    scene = make_scene(owners=1, settings={"appraisal": OBEYS}, contract={"max_runs": 2}, policy={"max_runs": 2})
+    scene.custodian.put_withdrawals(factories.withdraw(PUBLISHER).envelope)
+    enclave, evidence = scene.enter()
+    waiting = scene.attest(custody.OTHER_RUN)
+    assert go(Child(scene, "withdraw", withdrawal_arguments(2, measurement=factories.MEASUREMENT))) == ["ok"]
+    with scene.refuses("WITHDRAWN"):
+        scene.release(custody.OTHER_RUN, 1, waiting)
+    with scene.refuses("WITHDRAWN"):
+        scene.custodian.commit(custody.RUN, 1, scene.commit_request(enclave, evidence))
+
+
+def test_of_racing_lists_the_highest_number_stands(obeying):
+    outcomes = go(*(Child(obeying, "withdraw", withdrawal_arguments(number)) for number in (4, 2, 3)))
+    assert outcomes[0] == "ok"
+    assert set(outcomes[1:]) <= {"ok", "WITHDRAWALS_OLD"}
+    assert obeying.custodian.held_withdrawals()[0].number == 4
+
+
+def test_of_two_lists_with_one_number_exactly_one_is_held(obeying):
+    lists = [withdrawal_arguments(2), withdrawal_arguments(2, fmspc="00906ed50000")]
+    assert sorted(go(*(Child(obeying, "withdraw", item) for item in lists))) == ["WITHDRAWALS_FORKED", "ok"]
+
+
+def test_killed_after_the_list_was_recorded_still_obeys_it(obeying):
+    arguments = withdrawal_arguments(2, measurement=factories.MEASUREMENT)
+    child = Child(obeying, "withdraw", arguments, "after")
+    assert go(child) == [""]
+    assert child.process.returncode == -signal.SIGKILL
+    obeying.restart()
+    with obeying.refuses("WITHDRAWN"):
+        obeying.release()
+    with obeying.refuses("WITHDRAWALS_OLD"):
+        obeying.custodian.put_withdrawals(factories.withdraw(PUBLISHER).envelope)
+
+
+def test_killed_before_the_list_was_recorded_holds_the_earlier_one(obeying):
+    child = Child(obeying, "withdraw", withdrawal_arguments(2, measurement=factories.MEASUREMENT), "before")
+    assert go(child) == [""]
+    obeying.restart()
+    assert obeying.custodian.held_withdrawals()[0].number == 1
+    obeying.enter()

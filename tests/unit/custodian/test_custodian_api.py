@@ -1,16 +1,19 @@
 import asyncio
 
+import custody
 import factories
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from factories import changed
 from fastapi import FastAPI, Header, Request
 from fastapi.responses import JSONResponse
 
+from attestation.policy import Endorser
 from custodian.api import MAX_DEPOSIT, make_router
 from protocol.canonical import canonical_bytes
 from protocol.documents import CustodianKeys
-from protocol.dsse import load_document
+from protocol.dsse import MAX_DOCUMENT, load_document, public_key
 from protocol.errors import AccessDenied, SealroomError
 from protocol.types import encode_base64
 
@@ -72,3 +75,49 @@ def test_what_is_refused_is_a_problem_with_its_code(scene, case):
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["code"] == case
     assert scene.query("SELECT * FROM capsules") == []
+
+
+PUBLISHER = Ed25519PrivateKey.generate()
+
+
+@pytest.fixture
+def relying(make_scene):
+    """A custodian whose policy names one key as publisher and as endorser."""
+    endorsers = (Endorser(institution="north", key=public_key(PUBLISHER)),)
+    policy = custody.policy_with(withdrawal_publishers=(public_key(PUBLISHER),), endorsers=endorsers)
+    return make_scene(owners=1, deposit=False, settings={"appraisal": policy})
+
+
+def test_a_steward_brings_withdrawals_and_sees_what_is_held(relying):
+    publisher, path = public_key(PUBLISHER), "/v1/custodian/withdrawals"
+    made = factories.withdraw(PUBLISHER, 3)
+    (before,) = ask(relying, "GET", path).json()["lists"]
+    assert (before["publisher"], before["number"]) == (publisher, None)
+    assert ask(relying, "GET", f"{path}/{publisher}").json()["code"] == "WITHDRAWALS_UNKNOWN"
+    for _ in range(2):
+        answer = ask(relying, "PUT", path, made.envelope.to_bytes())
+        assert (answer.status_code, answer.json()["number"]) == (200, 3)
+    assert ask(relying, "GET", path).json()["lists"] == [answer.json()]
+    assert ask(relying, "GET", f"{path}/{publisher}").content == made.envelope.to_bytes()
+    older = ask(relying, "PUT", path, factories.withdraw(PUBLISHER, 2).envelope.to_bytes())
+    assert (older.status_code, older.json()["code"]) == (403, "WITHDRAWALS_OLD")
+
+
+def test_a_steward_brings_endorsements_and_sees_those_that_count(relying):
+    made = factories.endorse(PUBLISHER)
+    path = f"/v1/custodian/endorsements/{factories.MEASUREMENT}"
+    assert ask(relying, "GET", path).json() == {"endorsements": []}
+    answer = ask(relying, "PUT", "/v1/custodian/endorsements", made.envelope.to_bytes())
+    assert (answer.status_code, answer.content) == (200, made.envelope.to_bytes())
+    assert ask(relying, "GET", path).json()["endorsements"] == [answer.json()]
+
+
+@pytest.mark.parametrize("path", ["withdrawals", "endorsements"])
+def test_reference_values_are_bounded_and_for_stewards(relying, path):
+    path = f"/v1/custodian/{path}"
+    assert ask(relying, "PUT", path, b"{").json()["code"] == "JSON"
+    assert ask(relying, "PUT", path, bytes(MAX_DOCUMENT + 1)).json()["code"] == "SIZE"
+    for method, place in (("PUT", path), ("GET", f"{path}/{'ab' * 32}")):
+        assert ask(relying, method, place, b"{}", {}).json()["code"] == "TOKEN"
+    assert ask(relying, "GET", "/v1/custodian/withdrawals", None, {}).json()["code"] == "TOKEN"
+    assert relying.query("SELECT * FROM withdrawals") == relying.query("SELECT * FROM endorsements") == []

@@ -23,7 +23,7 @@ def test_migrations_make_the_tables_that_the_code_uses(store):
     with store.transaction() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
-        assert context.get_current_revision() == "0001"
+        assert context.get_current_revision() == "0002"
 
 
 def test_what_is_acknowledged_survives_a_power_cut(store):
