@@ -23,7 +23,7 @@ REQUIREMENTS: Final = "requirements.lock"
 _NAMES: Final = {"sklearn": "scikit-learn"}
 """Packages whose import name is not their name."""
 _PIN = re.compile(r"([a-z0-9][a-z0-9-]*)==([A-Za-z0-9.+!-]+)(?: ; (.+?))?(?: \\)?")
-_VIA = re.compile(r"    # +(?:via +)?([a-z0-9][a-z0-9-]*)(?: \(.*\))?")
+_VIA = re.compile(r"    #(?: via|  ) ([a-z0-9][a-z0-9-]*)(?: \(.*\))?")
 _TARGET: Final = {
     "implementation_name": "cpython",
     "os_name": "posix",

@@ -3,13 +3,13 @@
 ``python -m attestation.profiles.tcb`` prints it; ``make generated`` writes it, a test compares.
 """
 
-import ast
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from attestation.policy import manifests_folder
-from attestation.profiles.trusted_files import LOCK_NAME, parse_lock
+from attestation.profiles.packages import PYTHON, imported_packages, pinned_packages
+from attestation.profiles.trusted_files import LOCK_NAME, load_profile, parse_lock, simulated_files
 from protocol.types import Digest
 
 __all__ = ["main", "render_tcb"]
@@ -17,10 +17,13 @@ __all__ = ["main", "render_tcb"]
 _HEAD = """\
 # Trusted computing base
 
-Generated from the trusted file locks by `make generated`; a test compares it. These are the files of ours that an
-enclave runs, and whose change alters its measurement. Python and the installed packages are pinned by hash in
-`requirements.lock`, which is measured too; on the simulated platform nothing checks that what is installed is what is
-pinned.
+Generated from the trusted file locks and `requirements.lock` by `make generated`; a test compares it. These are the
+files of ours that an enclave runs, and whose change alters its measurement, and the packages that it runs them with:
+those that they import and what these need, pinned by hash in `requirements.lock`. A build (`sealroom profile build`)
+checks each installed file against its wheel's record and holds no other package. To that come Python {python} with its
+standard library, the C library and library OS of Gramine, and shared objects of the machine that builds; `tree.lock` of
+a build names every file. Where an enclave runs as a plain process on a simulated platform, nothing checks that what is
+installed is what is pinned.
 """
 
 
@@ -28,7 +31,7 @@ def render_tcb(root: Path) -> str:
     """Render the page for every profile under ``manifests/``."""
     locks = sorted((root / "manifests").glob(f"*/{LOCK_NAME}"))
     profiles = (_render_profile(root, lock.parent.name, parse_lock(lock.read_text("utf-8"))) for lock in locks)
-    return "\n".join((_HEAD, *profiles))
+    return "\n".join((_HEAD.format(python=PYTHON), *profiles))
 
 
 def _render_profile(root: Path, profile: str, lock: Mapping[str, Digest]) -> str:
@@ -40,26 +43,19 @@ def _render_profile(root: Path, profile: str, lock: Mapping[str, Digest]) -> str
         for folder in folders
         if (inside := [path for path in sources if path.rsplit("/", 1)[0] == folder])
     ]
-    packages = ", ".join(f"`{name}`" for name in _packages(root, sources))
+    packages = "\n".join(f"| `{pin.name}` | {pin.version} |" for pin in pinned_packages(root, lock))
+    imported = ", ".join(f"`{name}`" for name in imported_packages(root, sources))
+    simulated = ", ".join(
+        f"`{path}` ({len((root / path).read_text('utf-8').splitlines())} lines)"
+        for path in simulated_files(root, load_profile(root, profile))
+    )
     return (
         f"## Profile {profile}\n\n| Folder | Files | Lines |\n|---|---|---|\n"
         + "\n".join(rows)
         + f"\n| **all** | **{len(sources)}** | **{sum(lines.values())}** |\n"
-        + f"\nPackages that these files import: {packages}.\n"
+        + f"\nBuilds for simulated platforms hold besides: {simulated or 'nothing'}.\n"
+        + f"\nThese files import {imported}. With what these need:\n\n| Package | Version |\n|---|---|\n{packages}\n"
     )
-
-
-def _packages(root: Path, sources: Iterable[str]) -> list[str]:
-    """List what the sources import that is neither ours nor of Python itself."""
-    found: set[str] = set()
-    for path in sources:
-        for node in ast.walk(ast.parse((root / path).read_bytes())):
-            match node:
-                case ast.Import(names=names):
-                    found |= {name.name.split(".")[0] for name in names}
-                case ast.ImportFrom(module=str(module)):
-                    found.add(module.split(".")[0])
-    return sorted(name for name in found - sys.stdlib_module_names if not (root / name).is_dir())
 
 
 def main() -> int:

@@ -20,7 +20,10 @@ import py_compile, sys
 from py_compile import PycInvalidationMode as Mode
 for line in sys.stdin.buffer.read().decode().split("\\0")[:-1]:
     mode, source, name, target = line.split("\\t")
-    py_compile.compile(source, cfile=target, dfile=name, doraise=True, optimize=0, invalidation_mode=Mode[mode])
+    try:
+        py_compile.compile(source, cfile=target, dfile=name, doraise=True, optimize=0, invalidation_mode=Mode[mode])
+    except py_compile.PyCompileError as error:
+        sys.exit(f"{name}: {error.exc_type_name}")
 """
 _ENVIRONMENT: Final = {"PYTHONHASHSEED": "0"}
 

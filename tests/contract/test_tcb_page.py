@@ -21,6 +21,10 @@ def test_the_page_counts_lines_and_names_packages():
     assert "| `enclave/disclosure/` |" in page
     for package in ("cryptography", "pandas", "statsmodels", "sklearn", "httpx"):
         assert f"`{package}`" in page
+    # What only packages need is there too, in the version that enclaves run, and the simulated attester apart.
+    for row in ("| `httpcore` | 1.0.9 |", "| `numpy` | 2.4.6 |", "| `threadpoolctl` | 3.8.0 |"):
+        assert row in page
+    assert page.count("hold besides: `attestation/attesters/simulated.py` (") == 3
     for outside in ("fastapi", "sqlalchemy", "rdkit", "dcap_qvl", "uvicorn"):
         assert f"`{outside}`" not in page
 
