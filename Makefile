@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-gramine test test-slow lint types imports bench enclave generated lock clean
+.PHONY: help demo demo-gramine test test-slow fuzz lint types imports bench enclave generated lock clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ test: $(VENV)/dev lint types imports ## check style, types and imports, and run 
 
 test-slow: $(VENV)/dev ## run the suites that take longer: every byte of a bundle, long fuzzing
 	$(PYTEST) -q -n $(JOBS) --dist loadgroup -m slow
+
+FUZZ_SECONDS ?= 600
+
+fuzz: $(VENV)/dev ## alter evidence for FUZZ_SECONDS (600) and look for anything but a refusal
+	$(BIN)/python tests/fuzzing.py --seconds $(FUZZ_SECONDS)
 
 lint: $(VENV)/dev ## check style
 	$(BIN)/ruff check .

@@ -1,6 +1,11 @@
-"""What dcap-qvl alone accepts and appraisal refuses: each test shows both."""
+"""What dcap-qvl alone accepts and appraisal refuses: each test shows both.
+
+Twins of signatures, which both accept, are in ``tests/security/test_quote_twins.py``.
+"""
 
 import json
+from importlib.metadata import version
+from pathlib import Path
 
 import attested
 import pytest
@@ -178,6 +183,12 @@ def test_collateral_that_was_altered(name):
     for fields in ({name: text}, {f"{name}_signature": signature}):
         with refused("COLLATERAL_SIGNATURE"):
             appraise(refused_by_library(with_collateral(**fields)))
+
+
+def test_the_library_is_pinned_by_version_and_hash():
+    lock = (Path(__file__).resolve().parents[3] / "requirements.lock").read_text("utf-8")
+    assert "\ndcap-qvl==0.7.0 \\\n    --hash=sha256:" in lock
+    assert version("dcap-qvl") == "0.7.0"
 
 
 def test_a_forged_qe_identity():
