@@ -43,6 +43,7 @@ NOUNS: dict[str, Noun] = {
     "attestation": Noun(
         "sealroom.cli.attestation", "app", "Read appraisal policies in words, and have evidence explained."
     ),
+    "collateral": Noun("sealroom.cli.collateral", "app", "Fetch and read what quotes are judged with."),
     "verify": Noun("sealroom.cli.verify", "verify", "Verify a result bundle, offline."),
     "profile": Noun("sealroom.cli.profile", "app", "Build enclave profiles, measure builds, check Gramine manifests."),
     "broker": Noun("sealroom.cli.services", "broker", "Serve a broker (operator)."),
