@@ -17,24 +17,29 @@ Nothing here is ever taken from a broker's reply. What is not pinned is unanchor
     signing = "<64 hex digits>"
     encryption = "<SHA-256 of the X-Wing public key>"
     [appraisal_policy]          # how evidence is judged; a string here is the path of a TOML file that says it
+    [[endorsements]]            # who rebuilt which enclave: signed envelopes; those count that the policy names
+    [[withdrawals]]             # the newest list at hand of each publisher: signed envelopes; numbers may not go back
 """
 
 import base64
 import hashlib
 import json
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from protocol.errors import DocumentError, StorageError
+from protocol.dsse import Envelope
+from protocol.errors import AttestationError, DocumentError, StorageError
 from protocol.flat_toml import load_flat_toml
 from protocol.types import Digest, Document, Key, Name
 from sealroom.files import read_bounded
 
 if TYPE_CHECKING:  # attestation is loaded only when it is asked for: light commands stay light
     from attestation.policy import AppraisalPolicy
+    from attestation.reference import ReferenceValues
     from attestation.roots import HardwareRoot
 
 __all__ = [
@@ -49,7 +54,8 @@ __all__ = [
     "with_institution",
 ]
 
-MAX_TRUST = 2**20
+MAX_TRUST = 2**23
+"""Bytes: five withdrawal lists of the greatest length, and all other pins."""
 
 
 class InstitutionPin(Document):
@@ -113,6 +119,8 @@ class Trust(Document):
     measurements: Annotated[tuple[MeasurementPin, ...], Field(max_length=500)] = ()
     custodians: Annotated[tuple[CustodianPin, ...], Field(max_length=500)] = ()
     appraisal_policy: str | None = None
+    endorsements: Annotated[tuple[Envelope, ...], Field(max_length=1000)] = ()
+    withdrawals: Annotated[tuple[Envelope, ...], Field(max_length=20)] = ()
 
     @model_validator(mode="after")
     def _nothing_twice(self) -> Self:
@@ -122,6 +130,8 @@ class Trust(Document):
             ("hardware root", [pin.digest for pin in self.hardware_roots]),
             ("measurement", [(pin.profile, pin.measurement) for pin in self.measurements]),
             ("custodian", [pin.signing for pin in self.custodians]),
+            ("endorsement", [envelope.name for envelope in self.endorsements]),
+            ("publisher's withdrawal list", [envelope.signatures[0].keyid for envelope in self.withdrawals]),
         ):
             if len(set(keys)) != len(keys):
                 raise ValueError(f"one {what} stands there twice")
@@ -144,6 +154,30 @@ class Trust(Document):
         from attestation.policy import load_policy
 
         return None if self.appraisal_policy is None else load_policy(self.appraisal_policy)
+
+    def reference_values(self, policy: "AppraisalPolicy") -> "ReferenceValues":
+        """Return endorsements and withdrawal lists, verified under the keys of the policy; others do not count.
+
+        Raises
+        ------
+        DocumentError
+            Where one of them is damaged.
+        """
+        from attestation.reference import ReferenceValues, verify_endorsement, verify_withdrawals
+
+        named = policy.reference_values
+        endorsers = {endorser.key for endorser in named.endorsers}
+        endorsements = []
+        for envelope in self.endorsements:
+            if envelope.signatures[0].keyid in endorsers:
+                with suppress(AttestationError):  # by this key, but for an institution that the policy names no more
+                    endorsements.append(verify_endorsement(envelope, named))
+        withdrawals = {
+            envelope.signatures[0].keyid: verify_withdrawals(envelope, named.withdrawal_publishers)
+            for envelope in self.withdrawals
+            if envelope.signatures[0].keyid in named.withdrawal_publishers
+        }
+        return ReferenceValues(endorsements=tuple(endorsements), withdrawals=withdrawals)
 
     def roots(self) -> "tuple[HardwareRoot, ...]":
         """Return the pinned hardware roots for ``attestation.verifier.appraise``.
@@ -200,7 +234,12 @@ def save_trust(trust: Trust, path: Path) -> None:
     content: dict[str, Any] = trust.model_dump(mode="json", exclude={"appraisal_policy"})
     if trust.appraisal_policy is not None:
         content["appraisal_policy"] = load_flat_toml(trust.appraisal_policy, where="the appraisal policy")
-    write_private(path, tomli_w.dumps(content, multiline_strings=True).encode("utf-8"))
+    data = tomli_w.dumps(content, multiline_strings=True).encode("utf-8")
+    if len(data) > MAX_TRUST:
+        raise DocumentError(
+            "TRUST", f"The pins take {len(data)} bytes, at most {MAX_TRUST}. Remove endorsements of old builds."
+        )
+    write_private(path, data)
 
 
 def with_institution(trust: Trust, pin: InstitutionPin) -> Trust:

@@ -46,6 +46,12 @@ NOUNS: dict[str, Noun] = {
     "collateral": Noun("sealroom.cli.collateral", "app", "Fetch and read what quotes are judged with."),
     "verify": Noun("sealroom.cli.verify", "verify", "Verify a result bundle, offline."),
     "profile": Noun("sealroom.cli.profile", "app", "Build enclave profiles, measure builds, check Gramine manifests."),
+    "endorsement": Noun(
+        "sealroom.cli.reference", "endorsements", "Say that your institution rebuilt an enclave, and read who did."
+    ),
+    "withdrawal": Noun(
+        "sealroom.cli.reference", "withdrawals", "Publish and read lists of withdrawn code, platforms and advisories."
+    ),
     "broker": Noun("sealroom.cli.services", "broker", "Serve a broker (operator)."),
     "simulator": Noun("sealroom.cli.services", "simulator", "Serve a simulated platform (operator)."),
     "host": Noun("sealroom.cli.services", "host", "Run enclaves (operator)."),

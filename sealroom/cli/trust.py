@@ -24,6 +24,7 @@ from sealroom.trust import (
 
 if TYPE_CHECKING:
     from attestation.policy import AppraisalPolicy
+    from protocol.dsse import Envelope
 
 __all__ = ["app"]
 
@@ -170,6 +171,55 @@ def _agree(before: "AppraisalPolicy | None", after: "AppraisalPolicy", *, yes: b
         )
 
 
+@app.command("add-endorsement", epilog=examples("trust add-endorsement endorsement.json"))
+def add_endorsement(*, file: FileArgument, home: HomeOption = None, as_json: AsJson = False) -> None:
+    """Take in the word of an institution that it rebuilt an enclave.
+
+    It counts where your appraisal policy names the institution's endorser key: nothing has to be compared here.
+    """
+    from attestation.reference import verify_endorsement
+
+    envelope, place = _envelope(file), open_home(home)
+    found = verify_endorsement(envelope, _policy(place).reference_values).document
+    say(f"{found.institution} rebuilt profile {found.profile} at {found.time}:\n{fingerprint(found.measurement)}")
+    _change(place, lambda trust: _with(trust, "endorsements", envelope), as_json=as_json)
+
+
+@app.command("update-withdrawals", epilog=examples("trust update-withdrawals withdrawals-7.json"))
+def update_withdrawals(*, file: FileArgument, home: HomeOption = None, as_json: AsJson = False) -> None:
+    """Take in a newer list of withdrawn code and platforms, of a publisher that your appraisal policy names.
+
+    It takes the place of the publisher's earlier list. Its number may not go back, and a list cannot be removed.
+    """
+    from attestation.reference import require_newer, verify_withdrawals
+
+    envelope, place = _envelope(file), open_home(home)
+    publishers = _policy(place).reference_values.withdrawal_publishers
+    found = verify_withdrawals(envelope, publishers)
+    held = {envelope.signatures[0].keyid: envelope for envelope in place.trust().withdrawals}
+    if (known := held.get(found.signer)) is not None:
+        require_newer(verify_withdrawals(known, publishers), found)
+    lists = tuple((held | {found.signer: envelope}).values())
+    told = found.document
+    say(f"List {told.number} of {told.issued} withdraws {len(told.withdrawn)}; the next is due at {told.next_update}.")
+    _change(place, lambda trust: trust.model_copy(update={"withdrawals": lists}), as_json=as_json)
+
+
+def _envelope(file: Path) -> "Envelope":
+    from protocol.dsse import MAX_DOCUMENT, Envelope
+
+    return Envelope.from_bytes(read_bounded(file, MAX_DOCUMENT))
+
+
+def _policy(place: Home) -> "AppraisalPolicy":
+    policy = place.trust().policy()
+    if policy is None:
+        raise DocumentError(
+            "TRUST", "No appraisal policy is set, so no endorser or publisher counts: set-policy first."
+        )
+    return policy
+
+
 @app.command("remove", epilog=examples("trust remove 5d3f...91"))
 def remove(
     *,
@@ -185,6 +235,7 @@ def remove(
         "hardware_roots": tuple(pin for pin in trust.hardware_roots if pin.digest != fingerprint_of),
         "measurements": tuple(pin for pin in trust.measurements if pin.measurement != fingerprint_of),
         "custodians": tuple(pin for pin in trust.custodians if fingerprint_of not in {pin.fingerprint, pin.signing}),
+        "endorsements": tuple(pin for pin in trust.endorsements if pin.name != fingerprint_of),
     }
     if trust.model_copy(update=kept) == trust:
         raise DocumentError("TRUST", f"No pin has the fingerprint {fingerprint_of}.")
@@ -203,7 +254,7 @@ def _compare(what: str, digits: str, *, compared: bool) -> None:
         raise AccessDenied("NOT_COMPARED", "Nothing was pinned. Compare the digits, then say yes or give --compared.")
 
 
-def _with(trust: Trust, field: str, pin: HardwareRootPin | MeasurementPin | CustodianPin) -> Trust:
+def _with(trust: Trust, field: str, pin: "HardwareRootPin | MeasurementPin | CustodianPin | Envelope") -> Trust:
     """Return the pins with one more of a kind; the same pin again changes nothing."""
     pins = getattr(trust, field)
     return trust if pin in pins else trust.model_copy(update={field: (*pins, pin)})
@@ -229,5 +280,7 @@ def _print(trust: Trust, *, as_json: bool) -> None:
     ]
     rows += [("measurement", pin.profile, pin.measurement) for pin in trust.measurements]
     rows += [("custodian", pin.signing[:16], pin.fingerprint) for pin in trust.custodians]
+    rows += [("endorsement", pin.signatures[0].keyid[:16], pin.name) for pin in trust.endorsements]
+    rows += [("withdrawal list", pin.signatures[0].keyid[:16], pin.name) for pin in trust.withdrawals]
     rows.append(("appraisal policy", "set" if trust.appraisal_policy else "NOT SET: no evidence is accepted", ""))
     print_rows(("pin", "name", "fingerprint"), rows)

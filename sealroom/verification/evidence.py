@@ -1,16 +1,20 @@
 """Checks 12, 13 and 16: which code ran, on which platform, judged again under this party's own pins."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 
 from attestation.policy import AppraisalPolicy
 from attestation.quote import parse_quote
-from attestation.verdict import LEFT_OUT
+from attestation.reference import ReferenceValues
+from attestation.verdict import LEFT_OUT, AppraisalRefused
 from attestation.verifier import Expected, appraise
 from protocol.documents.attested import AttestationResult, Evidence
 from protocol.documents.receipt import ReceiptPredicate
 from protocol.errors import AccessDenied, AttestationError, DocumentError
 from protocol.governance import Study
-from protocol.types import decode_base64
+from protocol.types import decode_base64, format_time, parse_time
 from sealroom.trust import Trust
 from sealroom.verification.checks import Finding
 from sealroom.verification.custody import Releases
@@ -32,6 +36,8 @@ def appraise_again(
     evidence: Evidence, study: Study, releases: Releases, trust: Trust, moments: Moments, finding: Finding
 ) -> AttestationResult | None:
     """Judge the evidence as the custodians did, under own pins; None where its root or a policy is not pinned.
+
+    The withdrawal lists are those at hand here: what was withdrawn since counts against an earlier run too.
 
     Raises
     ------
@@ -56,8 +62,10 @@ def appraise_again(
         run=evidence.claims.run,
         nonces=None,  # only their custodians know them; each signed a key release for exactly these claims
     )
+    reference = trust.reference_values(policy)
     for moment in moments.releases:
-        result = appraise(evidence, policy=policy, roots=roots, expected=expected, at=moment)
+        with _telling_later_lists(reference, moment):
+            result = appraise(evidence, policy=policy, roots=roots, expected=expected, at=moment, reference=reference)
     for release in releases:
         recorded = release.document.attestation
         if (recorded.root, recorded.measurement, recorded.simulated) != (root, result.measurement, result.simulated):
@@ -106,6 +114,28 @@ def require_one_platform(
         policy = trust.policy()
         if stated.simulated and policy is not None and not policy.simulation:
             finding.unanchored("the pinned appraisal policy forbids a simulated platform")
+
+
+@contextmanager
+def _telling_later_lists(reference: ReferenceValues, moment: datetime) -> Iterator[None]:
+    """Add to a refusal that a list gives whether that list is younger than the run."""
+    try:
+        yield
+    except AppraisalRefused as error:
+        if error.code != "WITHDRAWN":
+            raise
+        younger = [
+            f"List {told.number} is of {told.issued}"
+            for told in (withdrawals.document for withdrawals in reference.withdrawals.values())
+            if parse_time(told.issued) > moment and f"withdrawals of {told.publisher[:16]}:" in error.detail
+        ]
+        if not younger:
+            raise
+        since = (
+            f" {younger[0]}; keys were released to this run earlier, at {format_time(moment)}. What is "
+            "withdrawn counts against earlier runs too: ask the list's publisher what it means for this result."
+        )
+        raise AppraisalRefused(error.code, error.detail + since, error.result) from error
 
 
 def _narrowed(policy: AppraisalPolicy, study: Study) -> AppraisalPolicy:

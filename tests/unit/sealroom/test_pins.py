@@ -81,7 +81,7 @@ def test_the_policy_may_lie_in_a_file_beside_the_pins(tmp_path):
         ("unknown = 1", "unknown"),
         ("x = " + "[" * 20_000, "line 1: found 16 or more brackets"),
         (".".join(["x"] * 20_000) + " = 1", "line 1: found 16 or more brackets"),
-        ("#" * (2**20 + 1), "bytes"),
+        ("#" * (2**23 + 1), "bytes"),
     ],
 )
 def test_a_file_that_is_no_pins_is_refused(tmp_path, content, word):
