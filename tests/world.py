@@ -74,6 +74,7 @@ class World(Planting, Stored):
         self.operator.mkdir()
         self.broker_data = self.operator / "broker"
         self.files = folder / "measured"
+        self.appraisal = PROJECT / "manifests" / "appraisal.simulated.toml"
         self.canaries = Canaries()
         self.partners, self.relayed, self.quoted = Tap(), Tap(), Tap()
         self.platform = self._service("platform", self._platform_command)
@@ -246,7 +247,7 @@ class World(Planting, Stored):
             secret.chmod(0o600)
         words = ["broker", "serve", "--data", str(self.broker_data), "--port", str(self._ports["broker"])]
         words += ["--public-url", self.partners.url, "--lease-seconds", str(LEASE_SECONDS)]
-        words += ["--appraisal-policy", str(PROJECT / "manifests" / "appraisal.simulated.toml")]
+        words += ["--appraisal-policy", str(self.appraisal)]
         words += ["--hardware-root", str(self.operator / "platform-root.pem"), "--passphrase-file", str(secret)]
         return words
 
