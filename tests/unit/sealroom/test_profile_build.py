@@ -28,10 +28,12 @@ from sealroom.profiles.lint import lint_file
 from sealroom.profiles.measure import SIGNER, measure_folder
 from sealroom.profiles.tree import EXECUTABLE, LIBOS, MOUNTED
 
-pytestmark = pytest.mark.skipif(
-    f"{sys.version_info.major}.{sys.version_info.minor}" != "3.11" or sys.platform != "linux",
-    reason="enclaves run Python 3.11 on Linux",
-)
+pytestmark = [
+    pytest.mark.skipif(
+        sys.version_info[:2] != (3, 11) or sys.platform != "linux", reason="enclaves run Python 3.11 on Linux"
+    ),
+    pytest.mark.xdist_group("profile-builds"),  # its session fixtures build
+]
 SMALL = """version = 1
 name = "small"
 folders = ["enclave"]
