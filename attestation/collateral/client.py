@@ -11,6 +11,7 @@ import re
 import ssl
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -104,7 +105,7 @@ class PccsClient:
         return self._base
 
     def fetch(self, kind: ItemKind, platform: PlatformCertificates) -> CollateralItem:
-        """Fetch one item for a platform. Must not be called from a running event loop.
+        """Fetch one item for a platform.
 
         Raises
         ------
@@ -128,15 +129,20 @@ class PccsClient:
 
     def _get(self, url: str) -> tuple[httpx.Headers, bytes]:
         wait = self._limits.wait
-        for left in reversed(range(self._limits.tries)):
+        for _ in range(self._limits.tries - 1):
             try:
-                return asyncio.run(self._ask(url))
+                return self._once(url)
             except TransportError as error:
-                if not left or error.code not in _REPEATED:
+                if error.code not in _REPEATED:
                     raise
             self._sleep(wait)
             wait *= 2
-        raise AssertionError("the last try returned or raised")
+        return self._once(url)
+
+    def _once(self, url: str) -> tuple[httpx.Headers, bytes]:
+        # In a thread of its own, so that callers may have an event loop or not.
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(lambda: asyncio.run(self._ask(url))).result()
 
     async def _ask(self, url: str) -> tuple[httpx.Headers, bytes]:
         body = bytearray()

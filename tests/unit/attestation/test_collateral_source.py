@@ -271,6 +271,17 @@ def test_one_thread_fetches_while_others_wait_or_take_what_is_valid(pccs, source
     assert source.collateral(QUOTE, LATER) == pccs.collateral
 
 
+def test_what_is_valid_serves_while_another_thread_fetches(pccs, clock):
+    cache = MemoryCache()
+    source_of(pccs, clock, cache).collateral(QUOTE, NOW)
+    pccs.collateral = issued(LATER)
+    source = source_of(pccs, clock, cache)
+    busy = source._locks[PLATFORM.key("tcb-info")] = threading.Lock()
+    with busy:
+        given = source.collateral(QUOTE, LATER)
+    assert (given.tcb_info, given.pck_crl) == (GOOD.tcb_info, pccs.collateral.pck_crl)
+
+
 def test_another_thread_was_first_with_a_refresh(pccs, clock):
     """It came between the first look and the lock."""
     cache = MemoryCache()
