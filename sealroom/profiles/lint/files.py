@@ -2,6 +2,7 @@
 
 import posixpath
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
@@ -67,20 +68,20 @@ def _one_trusted(file: TrustedFile, source: str) -> Iterator[Finding]:
 
 def _allowed(manifest: Manifest) -> Iterator[Finding]:
     """Yield every allowed file: worse where it is, holds or may hold what is run."""
-    run = {file.source for file in manifest.trusted} | {mount.source for mount in manifest.mounts}
-    holding = {above for path in run if path is not None and len(path) <= MAX_PATH for above in _folders(path)}
+    sources = {file.source for file in manifest.trusted} | {mount.source for mount in manifest.mounts}
+    run = sorted(source for source in sources if source is not None)
     for where, uri in manifest.items("sgx.allowed_files"):
         path = host_path(uri) if isinstance(uri, str) else None
-        code = path is not None and (path in holding or path in {"/", "."} or _CODE.search(path) is not None)
+        code = path is not None and (path in {"/", "."} or _CODE.search(path) is not None or _holds(path, run))
         yield Finding(RULES["ALLOWED_CODE" if code else "ALLOWED_FILE"], where, shown(uri))
 
 
-def _folders(path: str) -> Iterator[str]:
-    """Yield a path and the folders that it lies in."""
-    yield path
-    while (above := posixpath.dirname(path)) != path:
-        yield above
-        path = above
+def _holds(path: str, run: list[str]) -> bool:
+    """Say whether a path is one of these sorted ones, or a folder that one of them lies in."""
+    return any(
+        at < len(run) and (run[at] == path or run[at].startswith(f"{path}/"))
+        for at in (bisect_left(run, path), bisect_left(run, f"{path}/"))
+    )
 
 
 def _entrypoints(manifest: Manifest) -> Iterator[Finding]:

@@ -123,6 +123,7 @@ BAD = [
     ("sgx.use_exinfo", True, "EXINFO"),
     ("sgx.use_exinfo", [True], "EXINFO VALUE"),
     ("sgx.seal_key.flags_mask", "0xfffffffffffffffd", "SEAL_KEY"),
+    ("sgx.seal_key.flags_mask", "0xfffffffffffffffe", "SEAL_KEY"),
     ("sgx.seal_key.flags_mask", "0x3", "SEAL_KEY_MASK"),
     ("sgx.seal_key.misc_mask", "0x0", "SEAL_KEY_MASK"),
     ("sgx.seal_key.xfrm_mask", "many", "VALUE"),
@@ -165,6 +166,7 @@ BAD = [
     ("sgx.trusted_files+", trusted("file:tree/y", "abc"), "TRUSTED_HASH"),
     ("sgx.trusted_files+", trusted("file:tree/lib/../lib/libc.so.6", OTHER), "TRUSTED_CONFLICT"),
     ("sgx.trusted_files+", trusted("file:tree/lib/libc.so.6"), "TRUSTED_TWICE"),
+    ("sgx.trusted_files+", trusted("file:tree/lib/libc.so.6", HASH.upper()), "TRUSTED_TWICE"),
     ("sgx.trusted_files+", {"uri": "file:tree/data/"}, "TRUSTED_FOLDER"),
     ("sgx.trusted_files+", "file:.", "TRUSTED_FOLDER"),
     ("sgx.trusted_files+", "file:/usr/lib/", "TRUSTED_LIBRARIES TRUSTED_ELSEWHERE"),
@@ -182,12 +184,14 @@ BAD = [
     ("loader.entrypoint", ABSENT, "LOADER_ENTRYPOINT"),
     ("loader.entrypoint", "file:tree/gramine/libsysdb.so", "LOADER_ENTRYPOINT VALUE"),
     ("loader.entrypoint", {"uri": "file:tree/gramine/other.so"}, "LOADER_ENTRYPOINT"),
+    ("loader.entrypoint", {"uri": "file:tree/gramine/libsysdb.so"}, ""),
     ("libos.entrypoint", ABSENT, "LIBOS_ENTRYPOINT"),
     ("libos.entrypoint", "/usr/bin/python3.12", "LIBOS_ENTRYPOINT"),
     ("libos.entrypoint", "/dev/shm/python3.11", "LIBOS_ENTRYPOINT"),
     ("libos.entrypoint", "/opt/python3.11", "LIBOS_ENTRYPOINT"),
     ("fs.mounts+", {"path": "/usr/bin", "uri": "file:tree/other"}, "LIBOS_ENTRYPOINT"),
     ("fs.mounts+", {"path": "/usr/bin", "type": "tmpfs"}, "LIBOS_ENTRYPOINT"),
+    ("fs.mounts+", encrypted("/usr/bin", uri="file:tree/usr/bin", **MRENCLAVE), "LIBOS_ENTRYPOINT ENCRYPTED_ROLLBACK"),
     ("fs.root", ABSENT, "ROOT"),
     ("fs.root", {"type": "chroot", "uri": "file:tree"}, "ROOT"),
     ("fs.mounts+", mount("/dev/attestation"), "MOUNT_ATTESTATION MOUNT_SYSTEM"),
@@ -207,6 +211,8 @@ BAD = [
     ("fs.mounts+", mount("/x", uri="file:/"), "MOUNT_ROOT"),
     ("fs.mounts+", mount("/x", uri="file:/x/.."), "MOUNT_ROOT"),
     ("fs.mounts+", mount("/dev/urandom"), "MOUNT_SYSTEM"),
+    ("fs.mounts+", mount("/dev/shm/x"), "MOUNT_SYSTEM"),
+    ("fs.mounts", [mount("/usr", uri="file:tree/usr"), mount("/dev/shm")], "MOUNT_SYSTEM"),
     ("fs.mounts+", mount("/proc/self"), "MOUNT_SYSTEM"),
     ("fs.mounts+", mount("/sys"), "MOUNT_SYSTEM"),
     ("fs.mounts+", mount("/x", uri="file:/proc"), "MOUNT_HOST_SYSTEM"),
@@ -298,6 +304,18 @@ def test_nothing_is_right_because_it_is_absent():
     with pytest.raises(ManifestRefused) as caught:
         lint_manifest({}).require_accepted()
     assert (caught.value.code, caught.value.exit_code) == ("MANIFEST_REFUSED", 5)
+
+
+@pytest.mark.parametrize("sha256", ["abc", None])
+def test_a_program_without_its_hash_is_no_trusted_file(sha256):
+    manifest = tomllib.loads(GOOD)
+    manifest["sgx"]["trusted_files"][2]["sha256"] = sha256
+    assert names(manifest) >= {"TRUSTED_HASH", "LIBOS_ENTRYPOINT"}
+
+
+def test_what_is_refused_comes_first():
+    manifest = changed("fs.mounts+", encrypted(key_name="_sgx_mrsigner"))
+    assert [finding.rule.severity for finding in lint_manifest(manifest).findings] == ["refuse", "warn"]
 
 
 def test_each_allowed_file_is_named():
