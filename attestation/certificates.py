@@ -17,6 +17,7 @@ __all__ = [
     "is_pck",
     "load_certificate",
     "public_key",
+    "require_whole_signature",
 ]
 
 SGX_EXTENSION: Final = x509.ObjectIdentifier("1.2.840.113741.1.13.1")
@@ -48,6 +49,7 @@ def load_certificate(der: bytes) -> x509.Certificate:
         _ = certificate.extensions, certificate.subject, certificate.issuer, certificate.not_valid_after_utc
         public_key(certificate)
         _require_positive(certificate.serial_number)
+        require_whole_signature(der, certificate.signature)
     except MALFORMED as error:
         raise ValueError("not an X.509 certificate for a key on P-256") from error
     return certificate
@@ -84,6 +86,16 @@ def common_name(certificate: x509.Certificate) -> str:
 def is_pck(certificate: x509.Certificate) -> bool:
     """Whether this is the certificate of a platform: it has the SGX extension."""
     return any(extension.oid == SGX_EXTENSION for extension in certificate.extensions)
+
+
+def require_whole_signature(der: bytes, signature: bytes) -> None:
+    """Raise ValueError where the signature, which ends a certificate or list, is not said to be whole bytes.
+
+    X.509 writes it as a BIT STRING. Said to lack its last bits, where those are 0, it verifies all the same: another
+    spelling of the same document.
+    """
+    if der[-len(signature) - 1]:
+        raise ValueError("the signature is not whole bytes")
 
 
 def _require_positive(serial_number: int) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from cryptography import x509
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from attestation.certificates import MALFORMED, load_certificate
+from attestation.certificates import MALFORMED, load_certificate, require_whole_signature
 from attestation.quote import split_chain
 from protocol.documents import Collateral
 from protocol.errors import AttestationError
@@ -227,7 +227,8 @@ def _certificate(name: str, der: bytes) -> x509.Certificate:
 def read_crl(name: str, encoded: str) -> Crl:
     """Read a list from the hex of its DER; ``COLLATERAL_FORMAT`` where it is none."""
     try:
-        found = x509.load_der_x509_crl(bytes.fromhex(encoded))
+        found = x509.load_der_x509_crl(der := bytes.fromhex(encoded))
+        require_whole_signature(der, found.signature)
         expires = found.next_update_utc
         extensions = found.extensions
         _ = found.issuer

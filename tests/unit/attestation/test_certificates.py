@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from attestation.certificates import common_name, in_date, is_issued_by, is_pck, load_certificate
+from attestation.simulator.pki import create_keys
 
 CERTIFICATES = attested.keys().certificates
 LEAF = CERTIFICATES["pck"].public_bytes(Encoding.DER)
@@ -90,3 +91,38 @@ def test_common_names():
 
 def test_only_the_leaf_describes_a_platform():
     assert [name for name, certificate in CERTIFICATES.items() if is_pck(certificate)] == ["pck"]
+
+
+def unwhole(made, encoded):
+    """The same, said to lack the last bit of its signature; None where that bit is 1, which DER forbids."""
+    at = len(encoded) - len(made.signature) - 1
+    return None if encoded[-1] & 1 else encoded[:at] + b"\x01" + encoded[at + 1 :]
+
+
+def test_a_signature_that_is_said_to_lack_a_bit_is_another_spelling_and_refused():
+    """Found by the tamper matrix: it verifies, so only its form tells."""
+    tried = 0
+    while tried < 3:
+        keys = create_keys(attested.NOW)
+        made = keys.certificates["tcb_signing"]
+        other = unwhole(made, made.public_bytes(Encoding.DER))
+        if other is None:
+            continue
+        x509.load_der_x509_certificate(other).verify_directly_issued_by(keys.certificates["root"])
+        with pytest.raises(ValueError, match=r"not an X\.509 certificate"):
+            load_certificate(other)
+        tried += 1
+
+
+def test_a_list_whose_signature_is_said_to_lack_a_bit_is_refused():
+    platform, tried = attested.platform(), 0
+    while tried < 3:
+        encoded = bytes.fromhex(platform.collateral(attested.NOW).pck_crl)
+        other = unwhole(x509.load_der_x509_crl(encoded), encoded)
+        if other is None:
+            continue
+        key = attested.keys().certificates["intermediate"].public_key()
+        assert x509.load_der_x509_crl(other).is_signature_valid(key)
+        with attested.refused("COLLATERAL_FORMAT"):
+            attested.appraise(attested.with_collateral(pck_crl=other.hex()))
+        tried += 1

@@ -154,7 +154,9 @@ def test_completion_knows_nouns_and_verbs():
     assert set(found.stdout.split()) == {"propose", "show", "list", "approve", "revoke"}
 
 
-@pytest.mark.parametrize("words", [("broker", "serve"), ("simulator", "serve"), ("host", "run")])
+@pytest.mark.parametrize(
+    "words", [("broker", "serve"), ("simulator", "serve"), ("simulator", "forge"), ("host", "run")]
+)
 def test_services_read_their_own_arguments(words):
     done = in_a_process(*words, "--help")
     assert done.returncode == 0
