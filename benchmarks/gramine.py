@@ -48,9 +48,13 @@ PACKAGES = ("numpy", "pandas", "scikit-learn", "scipy")
 @contextmanager
 def counted(log: Path) -> Iterator[None]:
     """Put a gramine-direct before the real one on the PATH that appends what each enclave used to ``log``."""
-    real = shutil.which(GRAMINE)
-    with tempfile.TemporaryDirectory() as folder:
-        wrapper = Path(folder) / GRAMINE
+    real = Path(shutil.which(GRAMINE) or GRAMINE).resolve()
+    with tempfile.TemporaryDirectory() as prefix:
+        folder = Path(prefix) / "bin"
+        folder.mkdir()
+        # Builds take Gramine's files from beside its program.
+        (Path(prefix) / "lib").symlink_to(real.parents[1] / "lib")
+        wrapper = folder / GRAMINE
         wrapper.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I "{HERE / "_measured.py"}" "{log}" "{real}" "$@"\n')
         wrapper.chmod(0o755)
         before = os.environ["PATH"]

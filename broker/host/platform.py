@@ -15,7 +15,7 @@ from broker.host.client import answer_object, bounded, problem_of
 from broker.host.settings import HostSettings
 from protocol.canonical import canonical_bytes
 from protocol.documents.attested import Collateral
-from protocol.errors import TransportError
+from protocol.errors import AttestationError, TransportError
 from protocol.types import encode_base64
 
 __all__ = ["HardwarePlatform", "Platform", "SimulatedPlatform", "make_platform"]
@@ -81,7 +81,7 @@ class HardwarePlatform:
         at = datetime.now(UTC).replace(microsecond=0)
         try:
             collateral = await to_thread.run_sync(self._source.collateral, quote, at)
-        except TransportError:
+        except (TransportError, AttestationError):  # also one that serves what is wrong or out of date
             self._away_until = time.monotonic() + AWAY_SECONDS
             raise
         return canonical_bytes(collateral.model_dump(mode="json"))

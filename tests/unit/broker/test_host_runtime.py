@@ -245,7 +245,7 @@ def test_what_the_source_says_is_passed_on():
     found, answers = ask(Source())
     assert Collateral.model_validate_json(found) and answers
     assert ask(Source(TransportError("COLLATERAL_SLOW", "slow"))) == ("COLLATERAL_SLOW", False)
-    assert ask(Source(AttestationError("COLLATERAL_FORMAT", "no collateral"))) == ("COLLATERAL_FORMAT", True)
+    assert ask(Source(AttestationError("COLLATERAL_FORMAT", "no collateral"))) == ("COLLATERAL_FORMAT", False)
 
 
 def test_the_settings_name_the_platform(tmp_path):
