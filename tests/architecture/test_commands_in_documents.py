@@ -23,6 +23,7 @@ SERVERS = {
     ("broker", "serve"): ["broker", "serve"],
     ("broker", "invite"): ["broker", "invite"],
     ("simulator", "serve"): ["attestation.simulator"],
+    ("simulator", "forge"): ["attestation.simulator.forge"],
     ("host", "run"): ["broker.host"],
 }
 """Nouns whose options another program reads."""
