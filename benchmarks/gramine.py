@@ -16,6 +16,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator
@@ -40,8 +41,11 @@ START_GOAL = 3.0
 LEAST = 0.5
 """CPU-seconds that the plain side must take beyond start-up; else the ratio would be noise, and is not told."""
 LOAD = "import enclave.session; from enclave.profiles import load_profile; load_profile({profile!r}).load_libraries()"
-WHOLE = (Path(sys.base_prefix) / "lib", Path(sys.prefix) / "lib", Path("/usr/lib/x86_64-linux-gnu"))
-"""The folders that a manifest would trust whole: Python's library, the installed packages, the system's libraries."""
+WHOLE = (Path(sysconfig.get_path("stdlib")), Path(sys.prefix) / "lib", Path("/usr/lib/x86_64-linux-gnu"))
+"""The folders that a manifest would trust whole: Python's library, this environment's packages, the system's libraries.
+
+Packages that are installed beside Python's own library are left out: an environment does not see them.
+"""
 PACKAGES = ("numpy", "pandas", "scikit-learn", "scipy")
 
 
@@ -119,7 +123,7 @@ def measure_start(study: Study, rounds: int) -> Row:
         folder = Path(name) / profile
         slim = with_argv((folder / "enclave.manifest").read_text("utf-8"), LOAD.format(profile=profile))
         (folder / "slim.manifest").write_text(slim, "utf-8")
-        more = [trusted(path) for root in WHOLE for path in sorted(root.rglob("*")) if is_plain(path)]
+        more = [trusted(path) for root in WHOLE for path in sorted(root.rglob("*")) if is_plain(root, path)]
         head, mark, tail = slim.partition("trusted_files = [\n")
         (folder / "whole.manifest").write_text(head + mark + "".join(more) + tail, "utf-8")
         took: dict[str, list[float]] = {"slim": [], "whole": []}
@@ -143,9 +147,11 @@ def with_argv(manifest: str, code: str) -> str:
     return "".join(lines)
 
 
-def is_plain(path: Path) -> bool:
+def is_plain(root: Path, path: Path) -> bool:
     """Whether a file can stand in a manifest as it is: no link, and a name that TOML need not escape."""
-    return path.is_file() and not path.is_symlink() and path.name.isascii() and '"' not in path.name
+    if root == WHOLE[0] and "site-packages" in path.relative_to(root).parts:
+        return False
+    return path.is_file() and not path.is_symlink() and path.name.isascii() and not set(path.name) & {'"', "\\"}
 
 
 def trusted(path: Path) -> str:
