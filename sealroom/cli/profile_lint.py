@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sealroom.cli.options import AsJson
-from sealroom.cli.output import print_json, print_text, say
+from sealroom.cli.output import print_json, print_text, say, wrapped
 
 if TYPE_CHECKING:
     from sealroom.profiles.lint import Linted
@@ -19,6 +19,7 @@ LINT_EXAMPLES = (
 )
 PLACES = 20
 """Places shown of one rule; --json shows all."""
+NAME_WIDTH = 40
 
 ManifestFile = Annotated[
     Path, typer.Argument(metavar="FILE", help="A Gramine manifest, rendered: NAME.manifest or NAME.manifest.sgx.")
@@ -37,9 +38,9 @@ def lint(*, manifest: ManifestFile, as_json: AsJson = False) -> None:
     if as_json:
         _print_as_json(linted)
         return
-    width = max(map(len, linted.facts))
+    width = min(max(map(len, linted.facts)), NAME_WIDTH)
     for name, value in linted.facts.items():
-        print_text(f"{name.ljust(width)}  {value}")
+        print_text(wrapped(f"{name.ljust(width)}  ", value))
     for rule, found in linted.grouped():
         print_text(f"\n{rule.severity.upper()} {rule.name}: {rule.wrong}\n  {rule.why}\n  {rule.do}")
         for finding in found[:PLACES]:

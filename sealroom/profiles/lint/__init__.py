@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from protocol.errors import AttestationError, DocumentError
+from sealroom.datasets.findings import plain
 from sealroom.files import read_bounded
 from sealroom.profiles.lint.files import check_files
 from sealroom.profiles.lint.keys import check_keys, check_texts
-from sealroom.profiles.lint.manifest import Manifest, shown
+from sealroom.profiles.lint.manifest import Manifest, full, shown
 from sealroom.profiles.lint.mounts import check_mounts
 from sealroom.profiles.lint.options import check_options
+from sealroom.profiles.lint.program import check_program
 from sealroom.profiles.lint.rules import RULES, Finding, Rule
 from sealroom.typed import parse_toml
 
@@ -25,7 +27,8 @@ __all__ = ["MAX_MANIFEST", "RULES", "Finding", "Linted", "ManifestRefused", "Rul
 MAX_MANIFEST: Final = 8 * 2**20
 """Bytes: a manifest that trusts all of a system's libraries has three million."""
 _TEMPLATE: Final = re.compile(r"\{\{|\{%|\{#")
-_CHECKS: Final = (check_options, check_files, check_mounts, check_keys, check_texts)
+_TRIPLE: Final = re.compile(r"\"\"\"|'''")
+_CHECKS: Final = (check_options, check_program, check_files, check_mounts, check_keys, check_texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +92,17 @@ def lint_file(path: Path) -> Linted:
             f"{path}: line {line} holds {template[0]}: found a template, wanted a manifest. Check what it is rendered "
             "to, for that is what is measured: the file enclave.manifest or enclave.manifest.sgx of the build.",
         )
+    digest = {"sha256 of this file": sha256(data).hexdigest()}
+    # Gramine's parser, tomlc99, takes quotes after an escaped backslash for escaped ones, and reads on. No facts then.
+    triples = tuple(
+        Finding(RULES["TRIPLE_QUOTES"], f"line {number}", found[0])
+        for number, line in enumerate(text.split("\n"), 1)
+        if (found := _TRIPLE.search(line)) is not None
+    )
+    if triples:
+        return Linted(digest, triples)
     linted = lint_manifest(parse_toml(text, path))
-    return Linted({"sha256 of this file": sha256(data).hexdigest()} | linted.facts, linted.findings)
+    return Linted(digest | linted.facts, linted.findings)
 
 
 def lint_manifest(content: dict[str, Any]) -> Linted:
@@ -105,8 +117,14 @@ def _facts(manifest: Manifest) -> dict[str, str]:
     """Return what is part of the identity, or what the reader has to compare with other words."""
     features = manifest.table("sgx.cpu_features")
     return {
-        "program": shown(manifest.get("libos.entrypoint")),
-        "arguments": " ".join(shown(word) for _, word in manifest.items("loader.argv")[:20]) or "nothing",
+        "program": full(manifest.get("libos.entrypoint")),
+        "arguments": " ".join(full(word) for _, word in manifest.items("loader.argv")) or "nothing",
+        **{
+            f"variable {plain(name, len(name))}": _variable(value)
+            for name, value in manifest.table("loader.env").items()
+        },
+        "library OS": full(manifest.get("loader.entrypoint.uri")),
+        "its sha256": full(manifest.get("loader.entrypoint.sha256")),
         "ISV product id": str(_number(manifest, "sgx.isvprodid")),
         "ISV SVN": str(_number(manifest, "sgx.isvsvn")),
         "enclave size": shown(manifest.get("sgx.enclave_size")),
@@ -118,6 +136,12 @@ def _facts(manifest: Manifest) -> dict[str, str]:
         "allowed files": str(len(manifest.items("sgx.allowed_files"))),
         "mounts": str(len(manifest.mounts)),
     }
+
+
+def _variable(value: object) -> str:
+    if isinstance(value, dict):
+        return "whatever the host gives" if value.get("passthrough") is not None else full(value.get("value"))
+    return full(value)
 
 
 def _number(manifest: Manifest, key: str) -> int | str:

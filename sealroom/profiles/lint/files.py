@@ -2,12 +2,11 @@
 
 import posixpath
 import re
-from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
 from sealroom.profiles.lint.manifest import MAX_PATH, Manifest, TrustedFile, shown
-from sealroom.profiles.lint.paths import host_path, normal
+from sealroom.profiles.lint.paths import host_path, lies_in, normal, outside
 from sealroom.profiles.lint.rules import RULES, Finding
 
 __all__ = ["check_files"]
@@ -62,7 +61,7 @@ def _one_trusted(file: TrustedFile, source: str) -> Iterator[Finding]:
         yield Finding(RULES["TRUSTED_WILDCARD"], file.where, shown(file.uri))
     elif not _hashed(file.sha256):
         yield Finding(RULES["TRUSTED_HASH"], file.where, f"{shown(file.uri)} with {shown(file.sha256)}")
-    if source.startswith(("/", "../")):
+    if source.startswith("/") or outside(source):
         yield Finding(RULES["TRUSTED_ELSEWHERE"], file.where, shown(file.uri))
 
 
@@ -72,16 +71,8 @@ def _allowed(manifest: Manifest) -> Iterator[Finding]:
     run = sorted(source for source in sources if source is not None)
     for where, uri in manifest.items("sgx.allowed_files"):
         path = host_path(uri) if isinstance(uri, str) else None
-        code = path is not None and (path in {"/", "."} or _CODE.search(path) is not None or _holds(path, run))
+        code = path is not None and (path in {"/", "."} or _CODE.search(path) is not None or lies_in(path, run))
         yield Finding(RULES["ALLOWED_CODE" if code else "ALLOWED_FILE"], where, shown(uri))
-
-
-def _holds(path: str, run: list[str]) -> bool:
-    """Say whether a path is one of these sorted ones, or a folder that one of them lies in."""
-    return any(
-        at < len(run) and (run[at] == path or run[at].startswith(f"{path}/"))
-        for at in (bisect_left(run, path), bisect_left(run, f"{path}/"))
-    )
 
 
 def _entrypoints(manifest: Manifest) -> Iterator[Finding]:
@@ -90,6 +81,10 @@ def _entrypoints(manifest: Manifest) -> Iterator[Finding]:
     source = host_path(uri) if isinstance(uri, str) else None
     if source is None or not (_hashed(sha256) or source in trusted):
         yield Finding(RULES["LOADER_ENTRYPOINT"], "loader.entrypoint", f"{shown(uri)} with {shown(sha256)}")
+    if isinstance(sha256, str) and any(
+        file.source == source and str(file.sha256).lower() != sha256.lower() for file in manifest.trusted
+    ):
+        yield Finding(RULES["TRUSTED_CONFLICT"], "loader.entrypoint.sha256", shown(sha256))
     entrypoint, start = manifest.get("libos.entrypoint"), manifest.get("fs.start_dir")
     program = None
     if isinstance(entrypoint, str):

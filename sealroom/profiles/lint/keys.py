@@ -57,6 +57,7 @@ KNOWN: Final[dict[str, Callable[[object], bool]]] = {
     "fs.insecure__keys.*": _text,
     "libos.entrypoint": _text,
     "libos.check_invalid_pointers": _flag,
+    "libos.sync.enable": _flag,
     "loader.entrypoint.uri": _text,
     "loader.entrypoint.sha256": _text,
     "loader.argv[]": _text,

@@ -7,7 +7,7 @@ from typing import Any
 from sealroom.datasets.findings import plain
 from sealroom.profiles.lint.paths import covers, host_path, normal
 
-__all__ = ["Manifest", "Mount", "TrustedFile", "shown"]
+__all__ = ["Manifest", "Mount", "TrustedFile", "full", "shown"]
 
 SHOWN_LENGTH = 120
 _LARGE = 2**64
@@ -34,6 +34,11 @@ def shown(value: object) -> str:
         case _:
             words = "a date or a time"
     return words
+
+
+def full(value: object) -> str:
+    """Return a value as ``shown``, but a text in full."""
+    return f'"{plain(value, len(value))}"' if isinstance(value, str) else shown(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from sealroom.profiles.lint.manifest import Manifest, Mount, shown
-from sealroom.profiles.lint.paths import covers
+from sealroom.profiles.lint.paths import covers, lies_in, outside
 from sealroom.profiles.lint.rules import RULES, Finding
 
 __all__ = ["check_mounts"]
@@ -21,6 +21,11 @@ def check_mounts(manifest: Manifest) -> Iterator[Finding]:
         yield Finding(RULES["ROOT"], root.where, shown(manifest.get("fs.root.type")))
     known = manifest.table("fs.insecure__keys")
     yield from _encrypted(root, known)
+    if root.kind != "tmpfs" and manifest.get("fs.root") is not None:
+        yield from _source(root)
+        if root.source is not None and root.source.startswith("/"):
+            yield Finding(RULES["MOUNT_ELSEWHERE"], root.where, shown(root.uri))
+    yield from _over_trusted(manifest)
     places: set[str] = set()
     for mount in manifest.mounts:
         yield from _place(mount)
@@ -62,6 +67,24 @@ def _source(mount: Mount) -> Iterator[Finding]:
             yield Finding(RULES["MOUNT_ROOT"], mount.where, found)
         elif any(covers(folder, source) for folder in SYSTEM):
             yield Finding(RULES["MOUNT_HOST_SYSTEM"], mount.where, found)
+        elif outside(source):
+            yield Finding(RULES["MOUNT_ELSEWHERE"], mount.where, found)
+
+
+def _over_trusted(manifest: Manifest) -> Iterator[Finding]:
+    """Yield what takes the place of trusted files: mounts inside theirs, and later ones over theirs."""
+    files = sorted({file.source for file in manifest.trusted if file.source is not None})
+    placed = [(at, mount, mount.place) for at, mount in enumerate(manifest.mounts) if mount.place is not None]
+    held = [
+        (at, place)
+        for at, mount, place in placed
+        if mount.kind == "chroot" and mount.source is not None and lies_in(mount.source, files)
+    ]
+    for at, mount, place in placed:
+        if mount.kind in ("encrypted", "tmpfs") and any(
+            covers(trusted, place) or (earlier < at and covers(place, trusted)) for earlier, trusted in held
+        ):
+            yield Finding(RULES["MOUNT_OVER_TRUSTED"], mount.where, shown(mount.path))
 
 
 def _encrypted(mount: Mount, known: dict[str, object]) -> Iterator[Finding]:
@@ -73,5 +96,5 @@ def _encrypted(mount: Mount, known: dict[str, object]) -> Iterator[Finding]:
         yield Finding(RULES["ENCRYPTED_SIGNER"], mount.where, shown(key))
     elif not isinstance(key, str) or key in known or (key.startswith("_") and key != "_sgx_mrenclave"):
         yield Finding(RULES["ENCRYPTED_KEY"], mount.where, shown(key))
-    elif key == "default":
+    elif key != "_sgx_mrenclave":
         yield Finding(RULES["ENCRYPTED_UNNAMED"], mount.where, shown(key))

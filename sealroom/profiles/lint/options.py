@@ -1,4 +1,4 @@
-"""Checks of single options: what the enclave is, what the host tells the program, what the program may do."""
+"""Checks of single options: what the enclave is, what the host learns, what the program may do."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -45,7 +45,6 @@ def check_options(manifest: Manifest) -> Iterator[Finding]:
     """Yield what is wrong with single options."""
     yield from _switches(manifest)
     yield from _marked(manifest)
-    yield from _start(manifest)
     yield from _seal_key(manifest)
     yield from _processor(manifest)
 
@@ -82,15 +81,6 @@ def _marked(manifest: Manifest) -> Iterator[Finding]:
             yield Finding(RULES["DEBUG_OPTION"], where, shown(value))
         elif name.startswith("experimental__") and not _is(value, (False,)):
             yield Finding(RULES["EXPERIMENTAL"], where, shown(value))
-
-
-def _start(manifest: Manifest) -> Iterator[Finding]:
-    """Yield what is wrong with how the program starts."""
-    if not manifest.items("loader.argv"):
-        yield Finding(RULES["ARGV_MISSING"], "loader.argv", shown(manifest.get("loader.argv")))
-    for name, value in manifest.table("loader.env").items():
-        if isinstance(value, dict) and value.get("passthrough") is not None:
-            yield Finding(RULES["ENV_PASSTHROUGH"], f"loader.env.{name}", shown(value["passthrough"]))
 
 
 def _seal_key(manifest: Manifest) -> Iterator[Finding]:

@@ -85,6 +85,11 @@ _REFUSED: Final[dict[str, tuple[str, str, str]]] = {
         "A program such as Python does something else with every argument, or reads its program from its input.",
         "Write all arguments into loader.argv.",
     ),
+    "ARGV_INPUT": (
+        "The program is an interpreter, a shell or a starter of others, and is not told to run just one script.",
+        "It reads code from its input or from a file of the host, or runs what only its arguments show.",
+        "Name the program itself; give an interpreter first its script, or Python, after plain options, -m MODULE.",
+    ),
     "ARGV_FILE": (
         "The program's arguments stand in a file.",
         "Whoever reads the manifest does not see them.",
@@ -99,6 +104,11 @@ _REFUSED: Final[dict[str, tuple[str, str, str]]] = {
         "The host sets an environment variable.",
         "Variables choose which code is loaded and how libraries behave.",
         "Give the variable a fixed value in loader.env, or remove it.",
+    ),
+    "ENV_CODE": (
+        "A variable names code that is loaded or run beside the program.",
+        "What runs is then not what libos.entrypoint and loader.argv show, and may come from the host.",
+        "Remove the variable; start Python with -I.",
     ),
     "IOCTL": (
         "Calls to devices of the host are passed through.",
@@ -132,9 +142,9 @@ _REFUSED: Final[dict[str, tuple[str, str, str]]] = {
         "Ask for the manifest with all hashes: the signed one, enclave.manifest.sgx.",
     ),
     "TRUSTED_CONFLICT": (
-        "One file is listed twice with different hashes.",
+        "One file has two different hashes, in the list or as the library OS.",
         "Which of the two runs is the loader's choice, not yours.",
-        "List the file once.",
+        "Name the file once, or everywhere with the same hash.",
     ),
     "TRUSTED_FOLDER": (
         "A whole folder is trusted.",
@@ -192,6 +202,16 @@ _REFUSED: Final[dict[str, tuple[str, str, str]]] = {
         "The host makes up what is read there.",
         "Remove this mount.",
     ),
+    "MOUNT_ELSEWHERE": (
+        "A mount, or the root, shows a folder outside that of the manifest.",
+        "What lies there depends on where the manifest is started; upwards from it is any folder of the host.",
+        "Name a folder below that of the manifest by a relative path without two dots.",
+    ),
+    "MOUNT_OVER_TRUSTED": (
+        "A tmpfs or an encrypted folder is mounted over trusted files, or among them.",
+        "Other files take the place of those that are measured; who has the key of the folder chooses them.",
+        "Mount it where no trusted file is mounted, neither above nor below.",
+    ),
     "MOUNT_SHARED": (
         "Memory is shared with the host.",
         "The host reads and changes it while the program uses it.",
@@ -223,6 +243,16 @@ _REFUSED: Final[dict[str, tuple[str, str, str]]] = {
         'Use key_name = "_sgx_mrenclave", or a key that the program is given after attestation.',
     ),
     # The text itself
+    "TRIPLE_QUOTES": (
+        "The text has three quotes in a row, as strings of several lines have.",
+        "Gramine's parser ends such strings elsewhere than others do, and sees other options; no more was checked.",
+        "Write each string on one line, in single quotes; keep three in a row out of comments as well.",
+    ),
+    "UNKNOWN_KEY": (
+        "An option is not known to Gramine 1.9.",
+        "It is misspelt and does nothing, or another version gives it a meaning that is not checked here.",
+        "Remove it, or ask what it is for.",
+    ),
     "VALUE": (
         "An option has a value that Gramine 1.9 does not know for it.",
         "It will not start, or an older Gramine takes the value in another sense.",
@@ -311,14 +341,9 @@ _WARNED: Final[dict[str, tuple[str, str, str]]] = {
         "Keep nothing there that must not go back.",
     ),
     "ENCRYPTED_UNNAMED": (
-        'Files are encrypted under the key "default".',
-        "Whoever the program takes that key from can open them; the manifest does not say who that is.",
+        "Files are encrypted under a key that the program is given.",
+        "Whoever it takes that key from can open and change them; the manifest does not say who that is.",
         'Write key_name = "_sgx_mrenclave", or find out who gives the key.',
-    ),
-    "UNKNOWN_KEY": (
-        "An option is not known to Gramine 1.9.",
-        "It is misspelt and does nothing, or another version gives it a meaning that is not checked here.",
-        "Remove it, or ask what it is for.",
     ),
 }
 

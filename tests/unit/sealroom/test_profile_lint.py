@@ -95,6 +95,7 @@ def encrypted(path="/data", **keys):
 
 
 MRENCLAVE = {"key_name": "_sgx_mrenclave"}
+ROOT = {"type": "encrypted", "uri": "file:data"} | MRENCLAVE
 BAD = [
     ("sgx.debug", True, "SGX_DEBUG"),
     ("sgx.debug", ABSENT, "SGX_DEBUG"),
@@ -142,10 +143,15 @@ BAD = [
     ("loader.argv", ABSENT, "ARGV_MISSING"),
     ("loader.argv", [], "ARGV_MISSING"),
     ("loader.argv", "python3.11", "ARGV_MISSING VALUE"),
+    ("loader.argv", ["python3.11"], "ARGV_INPUT"),
+    ("loader.argv", ["python3.11", ""], "ARGV_INPUT"),
     ("loader.argv_src_file", "file:tree/argv", "ARGV_FILE"),
     ("loader.env_src_file", "file:tree/env", "ENV_FILE"),
     ("loader.env.PATH", {"passthrough": True}, "ENV_PASSTHROUGH"),
     ("loader.env.PATH", 1, "VALUE"),
+    ("loader.env.LD_PRELOAD", "/tmp/x.so", "ENV_CODE"),
+    ("loader.env.LD_AUDIT", {"value": "/tmp/x.so"}, "ENV_CODE"),
+    ("loader.env.BASH_ENV", {"passthrough": True}, "ENV_CODE ENV_PASSTHROUGH"),
     ("sys.allowed_ioctls", [{"request_code": 1}], "IOCTL"),
     ("sys.disallow_subprocesses", False, "SUBPROCESSES"),
     ("sys.disallow_subprocesses", ABSENT, "SUBPROCESSES"),
@@ -185,13 +191,26 @@ BAD = [
     ("loader.entrypoint", "file:tree/gramine/libsysdb.so", "LOADER_ENTRYPOINT VALUE"),
     ("loader.entrypoint", {"uri": "file:tree/gramine/other.so"}, "LOADER_ENTRYPOINT"),
     ("loader.entrypoint", {"uri": "file:tree/gramine/libsysdb.so"}, ""),
+    ("loader.entrypoint.sha256", OTHER, "TRUSTED_CONFLICT"),
+    ("loader.entrypoint.sha256", HASH.upper(), ""),
+    ("loader.entrypoint.uri", "file:tree/x/../gramine/libsysdb.so", ""),
+    ("loader.entrypoint", {"uri": "file:tree/lib/../lib/libc.so.6", "sha256": OTHER}, "TRUSTED_CONFLICT"),
+    ("libos.sync.enable", True, ""),
     ("libos.entrypoint", ABSENT, "LIBOS_ENTRYPOINT"),
     ("libos.entrypoint", "/usr/bin/python3.12", "LIBOS_ENTRYPOINT"),
     ("libos.entrypoint", "/dev/shm/python3.11", "LIBOS_ENTRYPOINT"),
     ("libos.entrypoint", "/opt/python3.11", "LIBOS_ENTRYPOINT"),
     ("fs.mounts+", {"path": "/usr/bin", "uri": "file:tree/other"}, "LIBOS_ENTRYPOINT"),
-    ("fs.mounts+", {"path": "/usr/bin", "type": "tmpfs"}, "LIBOS_ENTRYPOINT"),
-    ("fs.mounts+", encrypted("/usr/bin", uri="file:tree/usr/bin", **MRENCLAVE), "LIBOS_ENTRYPOINT ENCRYPTED_ROLLBACK"),
+    ("fs.mounts+", {"path": "/usr/bin", "type": "tmpfs"}, "LIBOS_ENTRYPOINT MOUNT_OVER_TRUSTED"),
+    (
+        "fs.mounts+",
+        encrypted("/usr/bin", uri="file:tree/usr/bin", **MRENCLAVE),
+        "LIBOS_ENTRYPOINT MOUNT_OVER_TRUSTED ENCRYPTED_ROLLBACK",
+    ),
+    ("fs.mounts+", encrypted("/lib", **MRENCLAVE), "MOUNT_OVER_TRUSTED MOUNT_TWICE ENCRYPTED_ROLLBACK"),
+    ("fs.mounts+", encrypted("/usr/share/x", **MRENCLAVE), "MOUNT_OVER_TRUSTED ENCRYPTED_ROLLBACK"),
+    ("fs.mounts+", {"path": "/lib/x", "type": "tmpfs"}, "MOUNT_OVER_TRUSTED"),
+    ("fs.mounts+", {"path": "/libx", "type": "tmpfs"}, ""),
     ("fs.root", ABSENT, "ROOT"),
     ("fs.root", {"type": "chroot", "uri": "file:tree"}, "ROOT"),
     ("fs.mounts+", mount("/dev/attestation"), "MOUNT_ATTESTATION MOUNT_SYSTEM"),
@@ -206,7 +225,11 @@ BAD = [
     ("fs.mounts+", mount("/x/../dev/attestation"), "MOUNT_ATTESTATION MOUNT_SYSTEM MOUNT_PATH"),
     ("fs.mounts+", mount("/../../dev"), "MOUNT_ATTESTATION MOUNT_SYSTEM MOUNT_PATH"),
     ("fs.mounts+", mount("/"), "MOUNT_ATTESTATION MOUNT_ROOT LIBOS_ENTRYPOINT"),
-    ("fs.mounts+", mount("/./", type="tmpfs"), "MOUNT_ATTESTATION MOUNT_ROOT MOUNT_PATH LIBOS_ENTRYPOINT"),
+    (
+        "fs.mounts+",
+        mount("/./", type="tmpfs"),
+        "MOUNT_ATTESTATION MOUNT_ROOT MOUNT_PATH LIBOS_ENTRYPOINT MOUNT_OVER_TRUSTED",
+    ),
     ("fs.mounts+", mount("/dev/attestation\0x"), "MOUNT_SYSTEM TEXT"),
     ("fs.mounts+", mount("/x", uri="file:/"), "MOUNT_ROOT"),
     ("fs.mounts+", mount("/x", uri="file:/x/.."), "MOUNT_ROOT"),
@@ -220,6 +243,17 @@ BAD = [
     ("fs.mounts+", mount("/x", uri="dev:tty"), "MOUNT_HOST_SYSTEM"),
     ("fs.mounts+", mount("/x", type="untrusted_shm", uri="dev:/dev/shm"), "MOUNT_SHARED"),
     ("fs.mounts+", mount("/x", type="pseudo", uri="dev"), "MOUNT_TYPE"),
+    ("fs.mounts+", mount("/x", uri="file:.."), "MOUNT_ELSEWHERE"),
+    ("fs.mounts+", mount("/x", uri="file:../../dev"), "MOUNT_ELSEWHERE"),
+    ("fs.mounts+", mount("/x", uri="file:tree/./../..//dev"), "MOUNT_ELSEWHERE"),
+    ("fs.mounts+", mount("/x", uri="file:..x"), ""),
+    ("fs.mounts+", encrypted(uri="file:../x", **MRENCLAVE), "MOUNT_ELSEWHERE ENCRYPTED_ROLLBACK"),
+    ("fs.root", ROOT | {"uri": "file:../x"}, "MOUNT_ELSEWHERE ENCRYPTED_ROLLBACK"),
+    ("fs.root", ROOT | {"uri": "file:/var/x"}, "MOUNT_ELSEWHERE ENCRYPTED_ROLLBACK"),
+    ("fs.root", ROOT | {"uri": "file:/proc/self/root"}, "MOUNT_ELSEWHERE MOUNT_HOST_SYSTEM ENCRYPTED_ROLLBACK"),
+    ("fs.root", ROOT | {"uri": "dev:tty"}, "MOUNT_HOST_SYSTEM ENCRYPTED_ROLLBACK"),
+    ("fs.root", {"type": "encrypted", "key_name": "_sgx_mrenclave"}, "MOUNT_URI ENCRYPTED_ROLLBACK"),
+    ("fs.root", ROOT, "ENCRYPTED_ROLLBACK"),
     ("fs.mounts+", mount("x"), "MOUNT_PATH"),
     ("fs.mounts+", {"uri": "file:tree/x"}, "MOUNT_PATH"),
     ("fs.mounts+", mount("/" + "x" * 4096), "MOUNT_PATH"),
@@ -233,6 +267,8 @@ BAD = [
     ("fs.mounts+", encrypted(key_name="_sgx_other"), "ENCRYPTED_ROLLBACK ENCRYPTED_KEY"),
     ("fs.mounts+", encrypted(key_name=1), "ENCRYPTED_ROLLBACK ENCRYPTED_KEY VALUE"),
     ("fs.mounts+", encrypted(), "ENCRYPTED_ROLLBACK ENCRYPTED_UNNAMED"),
+    ("fs.mounts+", encrypted(key_name=""), "ENCRYPTED_ROLLBACK ENCRYPTED_UNNAMED"),
+    ("fs.mounts+", encrypted(key_name="mine"), "ENCRYPTED_ROLLBACK ENCRYPTED_UNNAMED"),
     ("fs.root", encrypted(key_name="_sgx_mrsigner"), "ENCRYPTED_ROLLBACK ENCRYPTED_SIGNER UNKNOWN_KEY"),
     ("fs.mount.x", mount("/x"), "OLD_KEY"),
     ("sgx.nonpie_binary", True, "OLD_KEY"),
@@ -282,7 +318,7 @@ def test_a_relative_program_starts_where_the_manifest_says():
 
 def test_each_rule_has_a_manifest_and_a_text():
     tried = {name for _, _, wanted in BAD for name in wanted.split()}
-    assert tried == set(RULES)
+    assert tried | {"TRIPLE_QUOTES"} == set(RULES)
     for rule in RULES.values():
         for text in (rule.wrong, rule.why, rule.do):
             assert text[0].isupper()
@@ -304,6 +340,188 @@ def test_nothing_is_right_because_it_is_absent():
     with pytest.raises(ManifestRefused) as caught:
         lint_manifest({}).require_accepted()
     assert (caught.value.code, caught.value.exit_code) == ("MANIFEST_REFUSED", 5)
+
+
+def started(program, arguments, **variables):
+    """Return the good manifest with another program, its arguments and variables."""
+    manifest = tomllib.loads(GOOD)
+    manifest["libos"]["entrypoint"] = f"/usr/bin/{program}"
+    manifest["loader"]["argv"] = [program, *arguments.split()]
+    manifest["loader"]["env"] |= variables
+    manifest["sgx"]["trusted_files"].append(trusted(f"file:tree/usr/bin/{program}"))
+    return manifest
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments"),
+    [
+        ("python3", "-m enclave clinical"),
+        ("python3", "-menclave"),
+        ("python3", "-IBm enclave"),
+        ("python3", "-BB -X utf8 -Wdefault -I run.py --long -x"),
+        ("pypy3", "run.py /tmp/x"),
+        ("bash", "run.sh x"),
+        ("perl5.36", "run.pl"),
+        ("node", "run.js --x=1"),
+        ("Rscript", "run.R"),
+        ("R", "--no-save --file=run.R"),
+        ("analysis", "- -i -c /dev/stdin"),
+        ("pythonista", "run.py"),
+        ("environment", "x"),
+    ],
+)
+def test_one_script_or_module_is_run(program, arguments):
+    assert names(started(program, arguments)) <= {"TRUSTED_TWICE"}
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "found"),
+    [
+        ("python3", "", "no script and no module"),
+        ("python3.11", "-I", "no script and no module"),
+        ("python3.11d", "-I -X utf8", "no script and no module"),
+        ("python3-dbg", "-X", "no script and no module"),
+        ("python3", "-", '"-"'),
+        ("python3", "-I -i -m enclave", '"-i"'),
+        ("python3", "-Ii -m enclave", '"-Ii"'),
+        ("python3", "-xi run.py", '"-xi"'),
+        ("python3", "-Ic x", '"-Ic"'),
+        ("python3", "-c x", '"-c"'),
+        ("python3", "-cx", '"-cx"'),
+        ("python3", "run.py -", '"-"'),
+        ("python3", "run.py -i", '"-i"'),
+        ("python3", "-I -m", '"-m "'),
+        ("python3", "-m code", '"-m code"'),
+        ("python3", "-mpdb run.py", '"-m pdb"'),
+        ("python3", "-m idlelib.idle", '"-m idlelib.idle"'),
+        ("python3", "--help", '"--help"'),
+        ("python3", "-I /dev/stdin", '"/dev/stdin"'),
+        ("python3", "/dev/./fd//0", '"/dev/./fd//0"'),
+        ("python3", "../proc/self/fd/0", '"../proc/self/fd/0"'),
+        ("python3", "dev/stdin", '"dev/stdin"'),
+        ("python3", "-m enclave --file=/dev/x/../stdin", '"--file=/dev/x/../stdin"'),
+        ("python3", "-m enclave -f/dev/tty", '"-f/dev/tty"'),
+        ("python3", "-m enclave file:/proc/self/fd/0", '"file:/proc/self/fd/0"'),
+        ("bash", "", "no script and no module"),
+        ("sh", "-s x", '"-s"'),
+        ("dash", "+x run.sh", '"+x"'),
+        ("ksh93", "-o vi", '"-o"'),
+        ("perl5.36.0", "-e x", '"-e"'),
+        ("ruby3.1", "", "no script and no module"),
+        ("node", "--require x", '"--require"'),
+        ("d8", "", "no script and no module"),
+        ("lua5.4", "-i", '"-i"'),
+        ("R", "run.R", "no script and no module"),
+        ("R", "--file=-", "no script and no module"),
+        ("Rscript", "-e x", '"-e"'),
+        ("busybox", "sh -s", '"busybox"'),
+        ("env", "LD_PRELOAD=x analysis", '"env"'),
+        ("ld-linux-x86-64.so.2", "/usr/bin/analysis", '"ld-linux-x86-64.so.2"'),
+    ],
+)
+def test_a_program_from_the_host_is_refused(program, arguments, found):
+    refused = lint_manifest(started(program, arguments)).refused
+    assert [(finding.rule.name, finding.found) for finding in refused] == [("ARGV_INPUT", found)]
+
+
+def test_an_interpreter_is_known_by_either_name():
+    manifest = started("python3", "-s x")
+    assert "ARGV_INPUT" not in names(manifest)
+    manifest["loader"]["argv"][0] = "bash"  # bash -s reads its input
+    assert "ARGV_INPUT" in names(manifest)
+    manifest = started("analysis", "-s x")
+    manifest["loader"]["argv"][0] = "/bin/sh"
+    assert "ARGV_INPUT" in names(manifest)
+    manifest = started("sh", "-s x")
+    manifest["loader"]["argv"][0] = "analysis"
+    assert "ARGV_INPUT" in names(manifest)
+
+
+def test_a_relative_input_starts_where_the_manifest_says():
+    manifest = started("python3", "stdin")
+    assert "ARGV_INPUT" not in names(manifest)
+    manifest["fs"]["start_dir"] = "/dev"
+    assert "ARGV_INPUT" in names(manifest)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "LD_PRELOAD",
+        "LD_AUDIT",
+        "LD_ORIGIN_PATH",
+        "LD_PRELOAD=/x",
+        "GCONV_PATH",
+        "OPENSSL_CONF",
+        "BASH_ENV",
+        "BASH_FUNC_x%%",
+        "ENV",
+        "PS4",
+        "PYTHONINSPECT",
+        "PYTHONSTARTUP",
+        "PYTHONBREAKPOINT",
+        "PYTHONWARNINGS",
+        "PERL5OPT",
+        "PERL5LIB",
+        "NODE_OPTIONS",
+        "RUBYOPT",
+        "LUA_INIT",
+        "LUA_INIT_5_4",
+        "R_PROFILE",
+        "R_PROFILE_USER",
+        "R_LIBS",
+        "R_HOME",
+        "JAVA_TOOL_OPTIONS",
+        "_JAVA_OPTIONS",
+        "CLASSPATH",
+        "PHPRC",
+        "TCLLIBPATH",
+        "JULIA_LOAD_PATH",
+    ],
+)
+def test_variables_that_name_code_are_refused(name):
+    assert names(started("analysis", "x", **{name: "1"})) == {"ENV_CODE"}
+
+
+@pytest.mark.parametrize("name", ["PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONPLATLIBDIR"])
+def test_the_places_of_python_matter_unless_it_is_isolated(name):
+    for arguments, wanted in (("-m x", True), ("x -I", True), ("-I x", False), ("-BE x", False)):
+        assert ("ENV_CODE" in names(started("python3", arguments, **{name: "/x"}))) == wanted
+    assert names(started("analysis", "-I x", **{name: "/x"})) == {"ENV_CODE"}
+
+
+def test_variables_that_name_no_code_are_let_in():
+    variables = dict.fromkeys(
+        ["LD_LIBRARY_PATH", "ENVIRONMENT", "MY_LD_PRELOAD", "PYTHONHASHSEED", "R_MAX", "PATH"], "1"
+    )
+    assert names(started("analysis", "x", **variables)) == set()
+
+
+def test_a_tmpfs_may_hold_the_mounts_of_trusted_files():
+    manifest = tomllib.loads(GOOD)
+    manifest["fs"]["mounts"] = [{"path": "/usr", "type": "tmpfs"}, mount("/usr/bin", uri="file:tree/usr/bin")]
+    assert names(manifest) == set()
+    manifest["fs"]["mounts"].reverse()
+    assert names(manifest) == {"MOUNT_OVER_TRUSTED", "LIBOS_ENTRYPOINT"}
+
+
+def test_the_folder_of_the_manifest_holds_its_trusted_files():
+    manifest = changed("fs.mounts+", mount("/all", uri="file:."))
+    assert names(manifest) == set()
+    manifest["fs"]["mounts"].append({"path": "/all/x", "type": "tmpfs"})
+    assert names(manifest) == {"MOUNT_OVER_TRUSTED"}
+
+
+def test_arguments_and_variables_are_shown_in_full():
+    manifest = started(
+        "analysis", " ".join(f"{n:0200}" for n in range(30)), LONG="x" * 500, GIVEN={"passthrough": True}
+    )
+    facts = lint_manifest(manifest).facts
+    assert facts["arguments"] == " ".join(f'"{word}"' for word in manifest["loader"]["argv"])
+    assert facts["variable LONG"] == f'"{"x" * 500}"'
+    assert facts["variable OMP_NUM_THREADS"] == '"1"'
+    assert facts["variable GIVEN"] == "whatever the host gives"
+    assert (facts["library OS"], facts["its sha256"]) == ('"file:tree/gramine/libsysdb.so"', f'"{HASH}"')
 
 
 @pytest.mark.parametrize("sha256", ["abc", None])
@@ -394,6 +612,34 @@ def test_a_template_must_be_rendered_first(written, text):
     with pytest.raises(DocumentError, match="rendered") as caught:
         lint_file(written(text))
     assert caught.value.code == "MANIFEST_TEMPLATE"
+
+
+TWO_IN_ONE = GOOD.replace(
+    "\n[sys]",
+    r'''
+loader.env.A = """a\\"""
+loader.env.B = """
+loader.insecure__use_cmdline_argv = true
+# """
+
+[sys]''',
+    1,
+)
+
+
+def test_a_text_that_gramine_reads_otherwise_is_refused(written):
+    assert lint_manifest(tomllib.loads(TWO_IN_ONE)).refused == ()  # as others read it
+    linted = lint_file(written(TWO_IN_ONE))
+    assert {finding.rule.name for finding in linted.refused} == {"TRIPLE_QUOTES"}
+    first = TWO_IN_ONE[: TWO_IN_ONE.index('"""')].count("\n") + 1
+    assert [finding.where for finding in linted.refused] == [f"line {first + at}" for at in (0, 1, 3)]
+    assert list(linted.facts) == ["sha256 of this file"]
+
+
+@pytest.mark.parametrize("text", ["'''", '# """', '"""', "x = ''''''"])
+def test_three_quotes_are_refused_before_the_text_is_parsed(written, text):
+    (finding,) = lint_file(written(f"{GOOD}{text}")).refused
+    assert finding.rule.name == "TRIPLE_QUOTES"
 
 
 @pytest.mark.parametrize(
