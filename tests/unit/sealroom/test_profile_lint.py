@@ -2,6 +2,7 @@
 
 import copy
 import json
+import sys
 import tomllib
 from pathlib import Path
 
@@ -450,7 +451,7 @@ def test_a_relative_input_starts_where_the_manifest_says():
         "LD_PRELOAD",
         "LD_AUDIT",
         "LD_ORIGIN_PATH",
-        "LD_PRELOAD=/x",
+        "PYTHONSTARTUP=/x",
         "GCONV_PATH",
         "OPENSSL_CONF",
         "BASH_ENV",
@@ -700,6 +701,16 @@ def test_the_command_explains_what_it_refuses(capsys, written):
     answer = json.loads(out)
     assert (status, answer["code"], answer["refused"]) == (5, "MANIFEST_REFUSED", True)
     assert [len(group["places"]) for group in answer["findings"]] == [1, 30]
+
+
+def test_long_arguments_are_wrapped_not_cut(capsys, written, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    words = [f"{n:050}" for n in range(40)]
+    path = written(GOOD.replace('"enclave", "clinical"', '"enclave", ' + ", ".join(f'"{word}"' for word in words)))
+    _, out, _ = run(capsys, path)
+    assert all(f'"{word}"' in out for word in words)
+    assert all(len(line) <= 80 for line in out.splitlines())
 
 
 def test_keys_of_a_manifest_do_not_steer_the_terminal(capsys, written):
