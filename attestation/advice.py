@@ -66,15 +66,18 @@ ADVICE: Final[dict[str, str]] = {
     "CRL_SIGNATURE": _FORGED,
     "CRL_NUMBER": _FORGED,
     "CRL_ROLLBACK": (
-        "An older revocation list came than was seen before: the host has to fetch its collateral anew. If it "
-        "stays, somebody hides a revocation."
+        "A revocation list came with a lower number than the newest one seen: the host has to fetch its collateral "
+        "anew. If it stays, somebody hides a revocation."
     ),
     "COLLATERAL_SIGNER": _FORGED,
     "COLLATERAL_SIGNATURE": _FORGED,
     "COLLATERAL_FUTURE": ("The collateral was issued after the time of judging: look at both clocks, or give --at."),
     "COLLATERAL_EXPIRED": f"{_REFRESH} For evidence of the past give --at with its time.",
     "COLLATERAL_AGE": f"{_REFRESH} How old each item may be stands in collateral_age_days of the policy.",
-    "REVOKED": ("Intel took the certificate back, because its key is no longer safe. Do not use this platform again."),
+    "REVOKED": (
+        "Intel took the certificate back, because its key is no longer safe. Do not use this platform again. Where a "
+        "kept list says so and the evidence's own does not, the host brought an old list."
+    ),
     "MEASUREMENT": (
         "The host ran other code than the contract names. It has to start the agreed build, or all owners agree "
         "on a new contract."

@@ -1,11 +1,13 @@
 """X.509 certificates as SGX uses them: read completely or refused, keys on P-256 only."""
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 __all__ = [
@@ -15,6 +17,7 @@ __all__ = [
     "in_date",
     "is_issued_by",
     "is_pck",
+    "key_digest",
     "load_certificate",
     "public_key",
     "require_whole_signature",
@@ -61,6 +64,15 @@ def public_key(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey:
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
         return key
     raise ValueError("the key is not on P-256")
+
+
+def key_digest(certificate: x509.Certificate) -> str:
+    """Return the SHA-256 of the key as SubjectPublicKeyInfo: what names an issuer.
+
+    A certificate's own digest names nobody, for its ECDSA signature (r, s) has a twin (r, n - s).
+    """
+    der = public_key(certificate).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(der).hexdigest()
 
 
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from attestation.endorsements import Crl
 from attestation.policy import ReferencePolicy
 from protocol.documents.reference import MeasurementEndorsement, WithdrawalList, Withdrawn
 from protocol.dsse import Envelope, Unverified, Verified
@@ -25,13 +26,18 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ReferenceValues:
-    """What is at hand. ``crl_numbers`` maps the SHA-256 of an issuer's certificate to the highest CRL number seen."""
+    """What is at hand. ``crls`` maps ``key_digest`` of an issuer to the newest of its revocation lists seen.
+
+    Whom such a list names is refused, whatever list the evidence brings: Intel numbers all its lists 1, so that a
+    number does not tell an older list from a newer one.
+    """
 
     endorsements: tuple[Verified[MeasurementEndorsement], ...] = ()
     withdrawals: Mapping[Key, Verified[WithdrawalList]] = field(default_factory=dict)
-    crl_numbers: Mapping[Digest, int] = field(default_factory=dict)
+    crls: Mapping[Digest, Crl] = field(default_factory=dict)
 
 
+_NAMED: Final = 5
 NOTHING_AT_HAND: Final = ReferenceValues()
 """Enough for a policy that wants neither endorsements nor withdrawal lists."""
 
@@ -46,8 +52,10 @@ class Attested:
     advisories: tuple[str, ...]
 
     def named_in(self, told: WithdrawalList) -> str:
-        """Say what a list withdraws of this enclave and platform; nothing where it names none of it."""
-        return "; ".join(f"{name} ({found.reason})" for found in told.withdrawn if (name := self._match(found)))
+        """Say what a list withdraws of this enclave and platform, the first few; nothing where it names none of it."""
+        named = [f"{name} ({found.reason})" for found in told.withdrawn if (name := self._match(found))]
+        more = [f"{len(named) - _NAMED} more"] if len(named) > _NAMED else []
+        return "; ".join(named[:_NAMED] + more)
 
     def _match(self, withdrawn: Withdrawn) -> str:
         if withdrawn.measurement == self.measurement:

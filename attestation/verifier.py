@@ -174,7 +174,7 @@ def _examine(
     chain = read_pck_chain(quote)
     checks = [*_check_root(quote, root, policy, at), *check_quote_signatures(quote, chain, at), readable]
     if chain is not None and endorsements is not None:
-        checks += check_endorsements(chain, quote, endorsements, policy, reference.crl_numbers, at)
+        checks += check_endorsements(chain, quote, endorsements, policy, reference.crls, at)
     checks += check_enclave(
         quote.header,
         quote.report,

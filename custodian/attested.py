@@ -1,21 +1,20 @@
-"""What a release leaves behind: what a withdrawal may name of the enclave, and how new its revocation lists were."""
+"""What a release leaves behind: what a withdrawal may name of the enclave, and its revocation lists."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert
 
-from attestation.certificates import load_certificate
-from attestation.endorsements import read_endorsements
+from attestation.certificates import key_digest, load_certificate
+from attestation.endorsements import Crl, read_crl
 from attestation.pck import read_pck
 from attestation.quote import parse_quote
 from attestation.reference import Attested, ReferenceValues
 from custodian.context import Context
 from custodian.endorsements import load_endorsements
 from custodian.tables import attested as table
-from custodian.tables import crl_numbers
+from custodian.tables import crls
 from custodian.withdrawals import load_withdrawals
 from protocol.documents.attested import AttestationResult, Evidence
 from protocol.errors import AccessDenied
@@ -25,19 +24,27 @@ __all__ = ["attested_of", "reference_values", "remember"]
 
 
 def reference_values(context: Context, connection: Connection, measurement: Digest) -> ReferenceValues:
-    """Return what is held at this moment: endorsements of a measurement, withdrawal lists, newest CRL numbers."""
+    """Return what is held at this moment: endorsements of a measurement, withdrawal lists, newest revocation lists.
+
+    Raises
+    ------
+    AttestationError
+        ``COLLATERAL_FORMAT`` where a revocation list was spoilt on disk; the appraisal verifies its signature.
+    """
     policy = context.settings.appraisal.reference_values
     return ReferenceValues(
         endorsements=load_endorsements(context, connection, measurement),
         withdrawals=load_withdrawals(connection, policy.withdrawal_publishers),
-        crl_numbers={row.issuer: row.number for row in connection.execute(select(crl_numbers))},
+        crls={row.issuer: read_crl("kept CRL", row.crl.hex()) for row in connection.execute(select(crls))},
     )
 
 
-def remember(connection: Connection, run: str, evidence: Evidence, result: AttestationResult) -> None:
-    """Record of accepted evidence what ``attested_of`` returns, and the numbers of its revocation lists.
+def remember(
+    connection: Connection, run: str, evidence: Evidence, result: AttestationResult, kept: Mapping[Digest, Crl]
+) -> None:
+    """Record of accepted evidence what ``attested_of`` returns, and its revocation lists where they are newer.
 
-    Numbers never get lower: evidence with a lower one than was seen is not accepted, in the same transaction.
+    ``kept`` are the lists that it was appraised with, in the same transaction.
     """
     quote = parse_quote(decode_base64(evidence.quote))
     platform = read_pck(load_certificate(quote.chain.leaf))
@@ -50,14 +57,13 @@ def remember(connection: Connection, run: str, evidence: Evidence, result: Attes
     connection.execute(
         insert(table).values(run=run, **values).on_conflict_do_update(index_elements=["run"], set_=values)
     )
-    endorsements = read_endorsements(evidence.collateral)
-    _remember_numbers(
-        connection,
-        {
-            quote.chain.intermediate: endorsements.pck_crl.number,
-            quote.chain.root: endorsements.root_ca_crl.number,
-        },
-    )
+    for issuer, crl in (
+        (quote.chain.intermediate, evidence.collateral.pck_crl),
+        (quote.chain.root, evidence.collateral.root_ca_crl),
+    ):
+        digest = key_digest(load_certificate(issuer))
+        if _is_newer(read_crl("CRL", crl), kept.get(digest)):
+            _keep(connection, digest, bytes.fromhex(crl))
 
 
 def attested_of(connection: Connection, run: str) -> Attested:
@@ -78,11 +84,12 @@ def attested_of(connection: Connection, run: str) -> Attested:
     return Attested(row.measurement, row.ppid, row.fmspc, tuple(json.loads(row.advisories)))
 
 
-def _remember_numbers(connection: Connection, numbers: Mapping[bytes, int | None]) -> None:
-    for issuer, number in numbers.items():
-        values = {"number": number}
-        connection.execute(
-            insert(crl_numbers)
-            .values(issuer=hashlib.sha256(issuer).hexdigest(), **values)
-            .on_conflict_do_update(index_elements=["issuer"], set_=values)
-        )
+def _is_newer(found: Crl, kept: Crl | None) -> bool:
+    return kept is None or (found.issued, found.number or 0) > (kept.issued, kept.number or 0)
+
+
+def _keep(connection: Connection, issuer: Digest, crl: bytes) -> None:
+    values = {"crl": crl}
+    connection.execute(
+        insert(crls).values(issuer=issuer, **values).on_conflict_do_update(index_elements=["issuer"], set_=values)
+    )

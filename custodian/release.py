@@ -7,7 +7,8 @@ In order, and all in one transaction from the second step on:
 3. This custodian holds the capsule of each dataset that names it.
 4. The evidence carries a nonce given for this run and contract, neither used nor expired.
 5. The evidence satisfies the appraisal policy, narrowed by every owner's terms, for the contract's measurement: with
-   the endorsements and the withdrawal lists that are held at this moment, and no revocation list older than one seen.
+   the endorsements and the withdrawal lists that are held at this moment, and the newest revocation
+   lists seen beside the evidence's own.
 6. A simulated platform is allowed by the contract (and so by every dataset policy: step 1).
 7. The lease is not older than the run's latest; a new run is charged if one is left.
 
@@ -82,7 +83,7 @@ def release(context: Context, run: str, fence: int, request: ReleaseRequest) -> 
         reference = reference_values(context, connection, study.contract.document.measurement)
         result = _appraise(context, study, run, nonce, evidence, reference, at)
         _charge(connection, study, fence, evidence.claims, at)
-        remember(connection, run, evidence, result)
+        remember(connection, run, evidence, result, reference.crls)
         nonces.use(connection, nonce, at)
         reply = ReleaseReply(
             releases=tuple(_seal(context, connection, item, fence, evidence.claims, result, at) for item in held)

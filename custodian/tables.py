@@ -6,7 +6,7 @@ __all__ = [
     "attested",
     "capsules",
     "commits",
-    "crl_numbers",
+    "crls",
     "endorsements",
     "institutions",
     "metadata",
@@ -113,13 +113,13 @@ endorsements = Table(
     Column("envelope", LargeBinary, nullable=False),
 )
 
-crl_numbers = Table(
-    "crl_numbers",
+crls = Table(
+    "crls",
     metadata,
     Column("issuer", String(64), primary_key=True),
-    Column("number", Integer, nullable=False),
+    Column("crl", LargeBinary, nullable=False),
 )
-"""The newest revocation list of each issuer, by the SHA-256 of its certificate, in evidence that was accepted."""
+"""The newest revocation list of each issuer, by the SHA-256 of its key, in evidence that was accepted; in DER."""
 
 attested = Table(
     "attested",

@@ -40,7 +40,7 @@ from protocol.types import decode_base64, encode_base64
 PASSPHRASE = "correct horse battery staple of the tests"
 TABLES = (
     *("institutions", "capsules", "runs", "releases", "commits", "revocations"),
-    *("withdrawals", "endorsements", "crl_numbers", "attested"),
+    *("withdrawals", "endorsements", "crls", "attested"),
 )
 RUN = "01" * 16
 OTHER_RUN = "02" * 16

@@ -79,6 +79,7 @@ class Conditions:
     first QE level's; older levels follow. ``pce_id`` and ``fmspc`` are those of the TCB information. A ``processor``
     other than the usual one, and certificates that are ``expired``, ``early`` or ``misnamed``, are certified anew with
     the same keys. ``shifts`` move the dates of the items that they name, ``crl_shift`` those of both revocation lists.
+    With ``crl_number`` every list has this number, as all of Intel's have number 1.
     """
 
     enclave: EnclaveShape = field(default_factory=EnclaveShape)
@@ -101,6 +102,7 @@ class Conditions:
     qe_signer: str = "tcb_signing"
     crl_numbers: bool = True
     crl_number_shift: int = 0
+    crl_number: int | None = None
     crl_shift: timedelta = timedelta(0)
     shifts: Mapping[str, timedelta] = field(default_factory=dict)
     revoked: bool = False
@@ -210,9 +212,10 @@ class Platform:
         )
         if self._conditions.crl_numbers:
             # Seconds since 1970: the number grows with each list and fits 32 bits until 2106.
-            builder = builder.add_extension(
-                x509.CRLNumber(int(issued.timestamp()) + self._conditions.crl_number_shift), critical=False
-            )
+            number = int(issued.timestamp()) + self._conditions.crl_number_shift
+            if self._conditions.crl_number is not None:
+                number = self._conditions.crl_number
+            builder = builder.add_extension(x509.CRLNumber(number), critical=False)
         leaf = ("pck",) if self._conditions.revoked else ()
         for name in leaf if issuer == "intermediate" else self._conditions.revoked_by_root:
             serial = self._keys.certificates[name].serial_number

@@ -13,13 +13,13 @@ from typing import Final, Literal
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from attestation.certificates import common_name, in_date, is_issued_by, load_certificate, public_key
+from attestation.certificates import common_name, in_date, is_issued_by, key_digest, load_certificate, public_key
 from attestation.endorsements import Crl, Endorsements
 from attestation.policy import AppraisalPolicy
 from attestation.quote import Quote
 from attestation.verdict import LEFT_OUT, Check, check, skipped
 from attestation.verifiers.items import check_crl, check_dates, check_signed, check_valid, verifies
-from protocol.types import Digest
+from protocol.types import Digest, format_time
 
 __all__ = ["PckCertificates", "check_endorsements", "check_quote_signatures", "read_pck_chain"]
 
@@ -61,12 +61,13 @@ def check_endorsements(
     quote: Quote,
     endorsements: Endorsements,
     policy: AppraisalPolicy,
-    seen: Mapping[Digest, int],
+    kept: Mapping[Digest, Crl],
     at: datetime,
 ) -> Iterator[Check]:
     """Check that each item of collateral is signed by whom it must be, in date, and revokes nothing here.
 
-    ``seen`` maps the SHA-256 of an issuer's certificate to the highest CRL number that was seen of it.
+    ``kept`` are the newest revocation lists seen before, as in ``ReferenceValues``: no number may be lower than theirs,
+    and they revoke beside the evidence's own.
     """
     ages, floors = policy.collateral_age_days, policy.platform
     leaf, intermediate, root = chain
@@ -78,23 +79,28 @@ def check_endorsements(
         wanted="the quote's CA and root",
         holds=same,
     )
-    for crl, issuer, der, floor in (
-        (endorsements.pck_crl, intermediate, quote.chain.intermediate, floors.minimum_pck_crl_number),
-        (endorsements.root_ca_crl, root, quote.chain.root, floors.minimum_root_crl_number),
+    revoked: list[str] = []
+    signers = (intermediate, endorsements.tcb_info.signer, endorsements.qe_identity.signer)
+    for crl, issuer, floor, certificates in (
+        (endorsements.pck_crl, intermediate, floors.minimum_pck_crl_number, (leaf,)),
+        (endorsements.root_ca_crl, root, floors.minimum_root_crl_number, signers),
     ):
+        earlier = kept.get(key_digest(issuer))
         yield from check_crl(crl, issuer)
-        yield _not_back(crl, floor, seen.get(hashlib.sha256(der).hexdigest()))
+        yield _not_back(crl, floor, earlier)
+        revoked += _revoked(crl, certificates, crl.name)
+        if earlier is not None:
+            signed = earlier.list.is_signature_valid(public_key(issuer))
+            yield check_valid("CRL_SIGNATURE", f"kept {crl.name} signature", "made by its issuer", holds=signed)
+            revoked += _revoked(earlier, certificates, f"kept {crl.name}")
     for item in (endorsements.tcb_info, endorsements.qe_identity):
         yield from check_signed(item, quote.chain.root, root, at)
     yield check_dates(endorsements.tcb_info, ages.tcb_info, at)
     yield check_dates(endorsements.qe_identity, ages.qe_identity, at)
     yield check_dates(endorsements.pck_crl, ages.pck_crl, at)
     yield check_dates(endorsements.root_ca_crl, ages.root_ca_crl, at)
-    signers = (intermediate, endorsements.tcb_info.signer, endorsements.qe_identity.signer)
-    revoked = [common_name(leaf)] if _revokes(endorsements.pck_crl, leaf) else []
-    revoked += [common_name(signer) for signer in signers if _revokes(endorsements.root_ca_crl, signer)]
     yield check(
-        "REVOKED", "revocation", found=", ".join(revoked) or "none", wanted="no certificate revoked", holds=not revoked
+        "REVOKED", "revocation", found="; ".join(revoked) or "none", wanted="no certificate revoked", holds=not revoked
     )
 
 
@@ -112,18 +118,24 @@ def _chain_fault(chain: PckCertificates | None, at: datetime) -> str:
     return ""
 
 
-def _not_back(crl: Crl, floor: int | Literal["any"], seen: int | None) -> Check:
-    """Refuse a number below the policy's floor, and one below another that was seen of the same issuer."""
+def _not_back(crl: Crl, floor: int | Literal["any"], earlier: Crl | None) -> Check:
+    """Refuse a number below the policy's floor, and one below that of the newest list seen of the same issuer."""
     claim, found = f"{crl.name} number's floor", "none" if crl.number is None else str(crl.number)
-    bounds = [bound for bound in (floor, seen) if isinstance(bound, int)]
+    bounds = [bound for bound in (floor, earlier.number if earlier else None) if isinstance(bound, int)]
     if not bounds:
         return skipped(claim, found=found, why=f"{LEFT_OUT}, and no earlier list was seen")
     holds = crl.number is not None and crl.number >= max(bounds)
     return check("CRL_ROLLBACK", claim, found=found, wanted=f"at least {max(bounds)}", holds=holds)
 
 
-def _revokes(crl: Crl, certificate: x509.Certificate) -> bool:
-    return crl.list.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None
+def _revoked(crl: Crl, certificates: tuple[x509.Certificate, ...], name: str) -> list[str]:
+    """Say which of the certificates the list names; nothing where it names none."""
+    found = [
+        common_name(certificate)
+        for certificate in certificates
+        if crl.list.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None
+    ]
+    return [f"{', '.join(found)} by the {name} of {format_time(crl.issued)}"] if found else []
 
 
 def _attestation_key(quote: Quote) -> ec.EllipticCurvePublicKey | None:

@@ -57,8 +57,8 @@ class ForgedCondition:
     quote_from_elsewhere, collateral_from_elsewhere
         Whether another installation made them.
     withdrawn, list_expired, crl_seen
-        What a withdrawal list of ``PUBLISHER`` names; whether that list is out of date; whether a revocation list with
-        a higher number was seen before.
+        What a withdrawal list of ``PUBLISHER`` names; whether that list is out of date; whether revocation lists
+        with higher numbers were seen before.
     """
 
     name: str

@@ -1,16 +1,14 @@
 """Making a condition: keys and a time go in, evidence comes out with what else its appraisal needs."""
 
-import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
-from cryptography import x509
-
-from attestation.certificates import load_certificate
+from attestation.certificates import key_digest, load_certificate
+from attestation.endorsements import Crl, read_endorsements
 from attestation.pck import read_pck
 from attestation.policy import AppraisalPolicy, load_policy, manifests_folder
 from attestation.quote import parse_quote
@@ -18,12 +16,12 @@ from attestation.reference import ReferenceValues
 from attestation.roots import HardwareRoot
 from attestation.simulator.forge.condition import MEASUREMENT, PUBLISHER, Changes, ForgedCondition
 from attestation.simulator.pki import PlatformKeys, create_keys
-from attestation.simulator.platform import Platform
+from attestation.simulator.platform import Conditions, Platform
 from attestation.verifier import Expected
-from protocol.documents import Collateral, CustodianNonce, Evidence, RuntimeClaims
+from protocol.documents import CustodianNonce, Evidence, RuntimeClaims
 from protocol.documents.reference import WithdrawalList, Withdrawn
 from protocol.dsse import public_key, sign
-from protocol.types import encode_base64, format_time
+from protocol.types import Digest, encode_base64, format_time
 
 __all__ = ["EXPECTED", "EvidenceForge", "Forged", "policy_with"]
 
@@ -68,18 +66,14 @@ class EvidenceForge:
         return Forged(
             Evidence(claims=claims, quote=encode_base64(quote), collateral=collateral),
             here.root,
-            self._reference(condition, quote, collateral),
+            self._reference(condition, quote),
         )
 
-    def _reference(self, condition: ForgedCondition, quote: bytes, collateral: Collateral) -> ReferenceValues:
+    def _reference(self, condition: ForgedCondition, quote: bytes) -> ReferenceValues:
         chain = parse_quote(quote).chain
-        lists = {
-            chain.intermediate: bytes.fromhex(collateral.pck_crl),
-            chain.root: bytes.fromhex(collateral.root_ca_crl),
-        }
-        seen = {hashlib.sha256(der).hexdigest(): _number(crl) + 1 for der, crl in lists.items() if condition.crl_seen}
+        seen = self._seen(condition.platform) if condition.crl_seen else {}
         if condition.withdrawn is None and not condition.list_expired:
-            return ReferenceValues(crl_numbers=seen)
+            return ReferenceValues(crls=seen)
         platform = read_pck(load_certificate(chain.leaf))
         names = {
             "measurement": condition.measurement,
@@ -100,7 +94,16 @@ class EvidenceForge:
             ),
             PUBLISHER,
         )
-        return ReferenceValues(withdrawals={public_key(PUBLISHER): signed}, crl_numbers=seen)
+        return ReferenceValues(withdrawals={public_key(PUBLISHER): signed}, crls=seen)
+
+    def _seen(self, platform: Conditions) -> Mapping[Digest, Crl]:
+        """Revocation lists with numbers one higher than the evidence's."""
+        newer = Platform(self._keys, replace(platform, crl_number_shift=platform.crl_number_shift + 1))
+        found, issuers = read_endorsements(newer.collateral(self._at)), self._keys.certificates
+        return {
+            key_digest(issuers["intermediate"]): found.pck_crl,
+            key_digest(issuers["root"]): found.root_ca_crl,
+        }
 
 
 def policy_with(changes: Changes) -> AppraisalPolicy:
@@ -126,7 +129,3 @@ def _claims(changes: Mapping[str, Any]) -> RuntimeClaims:
         "signing": "a5a5" * 16,
     }
     return RuntimeClaims.model_validate({**given, **changes})
-
-
-def _number(crl: bytes) -> int:
-    return x509.load_der_x509_crl(crl).extensions.get_extension_for_class(x509.CRLNumber).value.crl_number

@@ -1,4 +1,4 @@
-"""Withdrawal lists, endorsements, numbers of revocation lists, and what withdrawals may name of a run."""
+"""Withdrawal lists, endorsements, newest revocation lists, and what withdrawals may name of a run."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -23,9 +23,9 @@ def upgrade() -> None:
         sa.Column("envelope", sa.LargeBinary, nullable=False),
     )
     op.create_table(
-        "crl_numbers",
+        "crls",
         sa.Column("issuer", sa.String(64), primary_key=True),
-        sa.Column("number", sa.Integer, nullable=False),
+        sa.Column("crl", sa.LargeBinary, nullable=False),
     )
     op.create_table(
         "attested",

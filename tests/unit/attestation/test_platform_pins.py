@@ -1,11 +1,13 @@
 """Roots, families, platforms, dates and numbers that a policy pins: each is compared, and none passes by absence."""
 
-import hashlib
+from datetime import timedelta
 
 import attested
 import pytest
 from attested import NOW, changed, with_collateral
 
+from attestation.certificates import key_digest, load_certificate
+from attestation.endorsements import read_endorsements
 from attestation.policy import Masked
 from attestation.quote import parse_quote
 from attestation.reference import ReferenceValues
@@ -24,7 +26,7 @@ def appraise(conditions=None, *, made=None, seen=None, **tables):
         roots=(attested.platform().root,),
         expected=attested.EXPECTED,
         at=NOW,
-        reference=ReferenceValues(crl_numbers=seen or {}),
+        reference=ReferenceValues(crls=seen or {}),
     )
 
 
@@ -116,24 +118,62 @@ def test_floors_of_crl_numbers(key, name):
     assert line(caught.value.result, claim) == ("none", "at least 0", "no")
 
 
-def issuers():
+CRLS = ("PCK CRL", "root CRL")
+
+
+def kept(conditions=None, names=CRLS, platform=attested.platform):
+    """The revocation lists of a platform, as a custodian keeps them."""
     chain = parse_quote(decode_base64(attested.evidence().quote)).chain
-    return {
-        "PCK CRL": hashlib.sha256(chain.intermediate).hexdigest(),
-        "root CRL": hashlib.sha256(chain.root).hexdigest(),
-    }
+    found = read_endorsements(platform(conditions).collateral(NOW))
+    issuers = {"PCK CRL": chain.intermediate, "root CRL": chain.root}
+    lists = {"PCK CRL": found.pck_crl, "root CRL": found.root_ca_crl}
+    return {key_digest(load_certificate(issuers[name])): lists[name] for name in names}
 
 
-@pytest.mark.parametrize("name", ["PCK CRL", "root CRL"])
+@pytest.mark.parametrize("name", CRLS)
 def test_a_crl_number_that_goes_back(name):
     claim = f"{name} number's floor"
-    assert line(appraise(seen={issuers()[name]: NUMBER}), claim)[2] == "yes"
-    for seen in (NUMBER + 1, 2**32 - 1):
+    assert line(appraise(seen=kept(names=[name])), claim) == (str(NUMBER), f"at least {NUMBER}", "yes")
+    for number in (NUMBER + 1, 2**32 - 1):
         with attested.refused("CRL_ROLLBACK", claim):
-            appraise(seen={issuers()[name]: seen})
+            appraise(seen=kept(Conditions(crl_number=number), [name]))
+    one_higher = kept(Conditions(crl_number_shift=1), [name])
     with attested.refused("CRL_ROLLBACK", claim):  # the higher of both bounds counts
-        appraise(seen={issuers()[name]: NUMBER + 1}, **pins(minimum_pck_crl_number=1, minimum_root_crl_number=1))
-    assert line(appraise(seen={"00" * 32: NUMBER + 1}), claim)[2] == "skipped"
+        appraise(seen=one_higher, **pins(minimum_pck_crl_number=1, minimum_root_crl_number=1))
+    assert line(appraise(seen=dict.fromkeys(["00" * 32], *one_higher.values())), claim)[2] == "skipped"
+
+
+@pytest.mark.parametrize("days", [-29, 0])
+@pytest.mark.parametrize(
+    ("revoking", "name", "found"),
+    [
+        ({"revoked": True}, "PCK CRL", "SGX PCK Certificate"),
+        ({"revoked_by_root": ("intermediate",)}, "root CRL", "SGX PCK Platform CA"),
+        ({"revoked_by_root": ("tcb_signing",)}, "root CRL", "SGX TCB Signing"),
+    ],
+)
+def test_whom_a_kept_crl_names_is_revoked_whatever_list_of_the_same_number_comes(revoking, name, found, days):
+    seen = kept(Conditions(crl_number=1, **revoking))
+    before = Conditions(crl_number=1, crl_shift=timedelta(days=days))
+    with attested.refused("REVOKED", "revocation"):
+        appraise(before, seen=seen)
+    with pytest.raises(AppraisalRefused) as refusal:
+        appraise(before, seen=seen)
+    words = line(refusal.value.result, "revocation")[0]
+    assert found in words and words.endswith(f" by the kept {name} of 2026-11-24T12:00:00Z")
+    other = next(crl for crl in CRLS if crl != name)
+    assert line(appraise(before, seen=kept(Conditions(crl_number=1, **revoking), [other])), "revocation")[2] == "yes"
+
+
+def test_older_crls_of_the_same_number_are_accepted_where_the_kept_ones_name_nobody():
+    result = appraise(Conditions(crl_number=1, crl_shift=timedelta(days=-29)), seen=kept(Conditions(crl_number=1)))
+    assert [line(result, f"kept {name} signature")[2] for name in CRLS] == ["yes", "yes"]
+
+
+@pytest.mark.parametrize("name", CRLS)
+def test_a_kept_crl_that_its_issuer_did_not_sign_accepts_nothing(name):
+    with attested.refused("CRL_SIGNATURE", f"kept {name} signature"):
+        appraise(seen=kept(names=[name], platform=attested.other_platform))
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,8 @@ def test_what_refused_evidence_says():
         "no",
     )
     assert line(verdict(Conditions(revoked=True, revoked_by_root=("tcb_signing",))), "revocation")[0] == (
-        "SIMULATED SEALROOM SGX PCK Certificate, SIMULATED SEALROOM SGX TCB Signing, SIMULATED SEALROOM SGX TCB Signing"
+        "SIMULATED SEALROOM SGX PCK Certificate by the PCK CRL of 2026-11-24T12:00:00Z; SIMULATED SEALROOM SGX TCB "
+        "Signing, SIMULATED SEALROOM SGX TCB Signing by the root CRL of 2026-11-24T12:00:00Z"
     )
     debug = verdict(Conditions(enclave=EnclaveShape(flags=0x07)))
     assert line(debug, "attribute DEBUG") == ("set", "clear", "no")

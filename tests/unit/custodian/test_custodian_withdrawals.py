@@ -6,7 +6,9 @@ import factories
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from attestation.simulator.pki import Processor
+from attestation.certificates import key_digest
+from attestation.endorsements import read_crl
+from attestation.simulator.pki import Processor, create_keys
 from attestation.simulator.platform import Conditions, Platform
 from protocol.dsse import public_key
 from protocol.errors import AccessDenied, AttestationError, DocumentError
@@ -198,25 +200,91 @@ def test_a_list_that_was_altered_on_disk_releases_nothing(scene):
         scene.release()
 
 
-def test_revocation_lists_older_than_one_seen_are_refused(scene):
+# Revocation lists
+
+
+def asks(scene, **conditions):
+    """Ask for the keys of another run, from the same platform with its collateral in other conditions."""
+    platform = Platform(custody.platform_keys(), Conditions(**conditions))
+    return scene.release(custody.OTHER_RUN, 1, scene.attest(custody.OTHER_RUN, platform=platform))
+
+
+def kept(scene):
+    """Dates and numbers of the lists that are kept, by issuer."""
+    rows = scene.query("SELECT issuer, crl FROM crls ORDER BY issuer")
+    return {issuer: (crl.issued, crl.number) for issuer, row in rows for crl in [read_crl("kept", row.hex())]}
+
+
+def test_revocation_lists_with_lower_numbers_than_the_kept_ones_are_refused(scene):
     put(scene)
     scene.enter()
-    before = scene.query("SELECT issuer, number FROM crl_numbers ORDER BY issuer")
-    assert len(before) == 2
-    older = Platform(custody.platform_keys(), Conditions(crl_number_shift=-1))
+    before = kept(scene)
+    keys = custody.platform_keys().certificates
+    assert set(before) == {key_digest(keys[name]) for name in ("intermediate", "root")}
     with scene.refuses("CRL_ROLLBACK", AttestationError):
-        scene.release(custody.OTHER_RUN, 1, scene.attest(custody.OTHER_RUN, platform=older))
+        asks(scene, crl_number_shift=-1)
     scene.restart()
     with scene.refuses("CRL_ROLLBACK", AttestationError):
-        scene.release(custody.OTHER_RUN, 1, scene.attest(custody.OTHER_RUN, platform=older))
-    newer = Platform(custody.platform_keys(), Conditions(crl_number_shift=5))
-    scene.release(custody.OTHER_RUN, 1, scene.attest(custody.OTHER_RUN, platform=newer))
-    after = scene.query("SELECT issuer, number FROM crl_numbers ORDER BY issuer")
-    assert after == [(issuer, number + 5) for issuer, number in before]
+        asks(scene, crl_number_shift=-1)
+    asks(scene, crl_number_shift=5)
+    assert kept(scene) == {issuer: (issued, number + 5) for issuer, (issued, number) in before.items()}
 
 
-def test_evidence_that_is_refused_leaves_no_number(make_scene):
+OFTEN = {"max_runs": 9}
+
+
+@pytest.fixture
+def numbered_alike(make_scene):
+    """A custodian that saw lists in which nothing is revoked; they all have number 1."""
+    made = make_scene(owners=1, contract=OFTEN, policy=OFTEN, conditions=Conditions(crl_number=1))
+    made.enter()
+    return made
+
+
+def test_a_list_from_before_the_revocation_hides_nothing_though_it_has_the_same_number(numbered_alike):
+    scene = numbered_alike
+    scene.clock.now += timedelta(hours=1)
+    keys = custody.platform_keys()
+    revoking = Platform(keys, Conditions(crl_number=1, revoked=True)).collateral(scene.clock.now)
+    other = Platform(keys, Conditions(crl_number=1, processor=Processor(ppid=b"\x77" * 16)))
+    evidence = scene.attest(custody.OTHER_RUN, platform=other)
+    scene.release(custody.OTHER_RUN, 1, evidence.model_copy(update={"collateral": revoking}))
+    for hours in (0, -1, -29 * 24):
+        with scene.refuses("REVOKED", AttestationError):
+            asks(scene, crl_number=1, crl_shift=timedelta(hours=hours))
+    scene.restart()
+    with scene.refuses("REVOKED", AttestationError):
+        asks(scene, crl_number=1, crl_shift=timedelta(days=-29))
+    scene.release(custody.OTHER_RUN, 1, scene.attest(custody.OTHER_RUN, platform=other))
+
+
+def test_the_newest_list_by_date_is_kept_and_an_older_one_is_no_reason_to_refuse(numbered_alike):
+    scene = numbered_alike
+    before = kept(scene)
+    asks(scene, crl_number=1, crl_shift=timedelta(days=-29))  # of a host that is slow to fetch its collateral
+    asks(scene, crl_number=1, crl_shift=timedelta(days=-29))
+    assert kept(scene) == before
+    scene.clock.now += timedelta(hours=1)
+    asks(scene, crl_number=1)
+    after = kept(scene)
+    assert after == {issuer: (issued + timedelta(hours=1), 1) for issuer, (issued, _) in before.items()}
+    asks(scene, crl_number=2, crl_shift=timedelta(hours=-1))
+    assert kept(scene) == after
+
+
+def test_a_kept_list_that_was_altered_on_disk_releases_nothing(numbered_alike):
+    scene = numbered_alike
+    other = Platform(create_keys(factories.NOW - timedelta(days=1)), Conditions(crl_number=1))
+    scene.query(f"UPDATE crls SET crl = x'{other.collateral(scene.clock.now).pck_crl}'")
+    with scene.refuses("CRL_SIGNATURE", AttestationError):
+        asks(scene, crl_number=1)
+    scene.query("UPDATE crls SET crl = x'00'")
+    with scene.refuses("COLLATERAL_FORMAT", AttestationError):
+        asks(scene, crl_number=1)
+
+
+def test_evidence_that_is_refused_leaves_no_list(make_scene):
     scene = make_scene(owners=1, conditions=Conditions(qe_evaluation=0))
     with scene.refuses("QE_EVALUATION", AttestationError):
         scene.release()
-    assert scene.query("SELECT * FROM crl_numbers") == []
+    assert scene.query("SELECT * FROM crls") == []
