@@ -26,6 +26,8 @@ _HINTS = (
     ("Fmspc mismatch", "OTHER_PLATFORM"),
     ("QE ", "QE_IDENTITY"),
 )
+_ADVISORIES = 200
+"""As many as a verdict names; Intel's TCB information names some forty."""
 _Flag = Literal["True", "False", "Undefined"]
 _Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 
@@ -39,7 +41,7 @@ class _Part(BaseModel):
 
 class _Tcb(_Part):
     status: _Word
-    advisory_ids: tuple[_Word, ...]
+    advisory_ids: Annotated[tuple[_Word, ...], Field(max_length=_ADVISORIES)]
 
 
 class _Pck(_Part):

@@ -72,3 +72,13 @@ class WithdrawalList(SignedDocument):
         if self.next_update <= self.issued:  # RFC 3339 in UTC sorts as text
             raise ValueError("next_update is not after issued")
         return self
+
+    @model_validator(mode="after")
+    def _each_name_once(self) -> Self:
+        seen = set()
+        for found in self.withdrawn:
+            name = (found.measurement, found.ppid, found.fmspc, found.advisory)
+            if name in seen:
+                raise ValueError(f"{next(filter(None, name))} is withdrawn twice: once is enough")
+            seen.add(name)
+        return self

@@ -140,6 +140,14 @@ def test_words_that_are_no_advisories_are_not_passed_on():
         appraise(Conditions(advisories=("INTEL-SA-00289", "look: \u202eevil")))
 
 
+def test_more_advisories_than_a_verdict_names_are_refused():
+    names = tuple(f"INTEL-SA-{number:05}" for number in range(201))
+    accepting = changed(platform={"advisories": "any"})
+    assert appraise(Conditions(advisories=names[:200]), policy=accepting).advisories == names[:200]
+    with refused("QUOTE_REFUSED", *UNESTABLISHED):
+        appraise(Conditions(advisories=names), policy=accepting)
+
+
 ALL_FLAGS = pki.Processor(dynamic_platform=True, cached_keys=True, smt=True)
 
 

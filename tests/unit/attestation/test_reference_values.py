@@ -6,6 +6,7 @@ import attested
 import pytest
 from attested import NOW, changed
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import ValidationError
 
 from attestation.policy import Endorser
 from attestation.reference import Attested, ReferenceValues, require_newer, verify_endorsement, verify_withdrawals
@@ -178,6 +179,25 @@ def test_all_that_a_list_names_is_said():
     about = Attested(MEASUREMENT, "aa" * 16, "bb" * 6, ("INTEL-SA-00001",))
     told = listed({"ppid": "aa" * 16}, {"advisory": "INTEL-SA-00001"}).document
     assert about.named_in(told) == "this platform (a good reason); advisory INTEL-SA-00001 (a good reason)"
+
+
+def test_of_a_list_that_names_a_lot_the_first_five_are_said():
+    names = [f"INTEL-SA-{number:05}" for number in range(200)]
+    about = Attested(MEASUREMENT, "", "", tuple(names))
+    said = about.named_in(listed(*({"advisory": name} for name in names)).document)
+    assert said.endswith("; advisory INTEL-SA-00004 (a good reason); 195 more")
+    assert len(said) < 300
+    said = about.named_in(listed(*({"advisory": name} for name in names[:5])).document)
+    assert said.count("a good reason") == 5 and "more" not in said
+
+
+@pytest.mark.parametrize(
+    "name", [{"measurement": MEASUREMENT}, {"ppid": "aa" * 16}, {"fmspc": "bb" * 6}, {"advisory": "INTEL-SA-00001"}]
+)
+def test_a_list_names_nothing_twice(name):
+    assert listed(name, {"fmspc": "cc" * 6})
+    with pytest.raises(ValidationError, match=f"{next(iter(name.values()))} is withdrawn twice"):
+        listed(name, {"fmspc": "cc" * 6}, name)
 
 
 # Documents

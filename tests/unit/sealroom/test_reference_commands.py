@@ -77,15 +77,17 @@ def test_a_publisher_counts_its_lists_and_keeps_what_it_withdrew(desk):
     assert "withdraws nothing" in desk.run("withdrawal", "show", first).out
     added = [f"measurement={MEASUREMENT}", f"ppid={'0a' * 16}", f"fmspc={'0b' * 6}", "advisory=INTEL-SA-00828"]
     options = [part for text in added for part in ("--add", text)]
-    common = ("withdrawal", "sign", "--days", "7", *options, "--reason", "Leaks", "--from")
-    said = desk.run(*common, first, "--out", second, "--json").json
+    sign = ("withdrawal", "sign", "--days", "7", "--reason", "Leaks", "--json")
+    said = desk.run(*sign, *options, "--from", first, "--out", second).json
     document = Unverified.parse(Envelope.from_bytes(second.read_bytes()), WithdrawalList).verify(key).document
     assert (document.number, len(document.withdrawn), said["number"]) == (2, 4, 2)
     shown = desk.run("withdrawal", "show", second).out
     assert all(text.split("=")[1] in shown for text in added) and shown.count("Leaks") == 4
     third = desk.folder / "list-3.json"
-    said = desk.run(*common, second, "--out", third, "--json").json
-    assert (said["number"], len(said["withdrawn"])) == (3, 8)
+    said = desk.run(*sign, "--add", "advisory=INTEL-SA-00615", "--from", second, "--out", third).json
+    assert (said["number"], len(said["withdrawn"])) == (3, 5)
+    refused = desk.run(*sign, *options, "--from", third, "--out", desk.folder / "no.json", code=4).json
+    assert refused["code"] == "DOCUMENT" and f"{MEASUREMENT} is withdrawn twice" in refused["detail"]
     for path in (first, second, third):
         path.unlink()
 
