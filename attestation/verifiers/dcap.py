@@ -27,7 +27,7 @@ _HINTS = (
     ("QE ", "QE_IDENTITY"),
 )
 _ADVISORIES = 200
-"""As many as a verdict names; Intel's TCB information names some forty."""
+"""As many as ``AttestationResult`` holds."""
 _Flag = Literal["True", "False", "Undefined"]
 _Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 
