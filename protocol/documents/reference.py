@@ -23,7 +23,7 @@ Advisory = Annotated[str, Field(pattern=r"^[A-Z0-9-]{1,64}$")]
 class MeasurementEndorsement(SignedDocument):
     """An institution's word that it rebuilt a profile and came to this measurement.
 
-    ``files`` is the SHA-256 of the build's ``tree.lock``: of every file in the enclave.
+    ``files`` is the SHA-256 of the build's ``tree.lock`` followed by the line of its ``enclave.manifest``: of every file.
     """
 
     payload_type: ClassVar[str] = "application/vnd.sealroom.measurement-endorsement.v1+json"

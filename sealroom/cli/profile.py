@@ -50,10 +50,10 @@ def build(
     from attestation.policy import manifests_folder
     from sealroom.profiles.build import build_profile
     from sealroom.profiles.libraries import find_gramine
-    from sealroom.profiles.measure import digest_lock
+    from sealroom.profiles.measure import digest_build
 
     made = build_profile(manifests_folder().parent, profile, out, simulated=simulated, gramine=find_gramine(gramine))
-    lock = digest_lock(made.folder)
+    files = digest_build(made.folder)
     if as_json:
         print_json(
             {
@@ -61,13 +61,13 @@ def build(
                 "folder": str(made.folder),
                 "files": made.files,
                 "bytes": made.size,
-                "tree_lock": lock,
+                "files_digest": files,
                 "simulated": simulated,
                 "complete": made.complete,
             }
         )
         return
-    print_text(f"{made.folder}: {made.files} files, {made.size / 2**20:.0f} MiB; SHA-256 of tree.lock {lock}")
+    print_text(f"{made.folder}: {made.files} files, {made.size / 2**20:.0f} MiB; digest of all {files}")
     if simulated:
         say("SIMULATED: this build holds the attester of simulated platforms. Do not endorse it.")
     if not made.complete:
@@ -98,14 +98,16 @@ def measure(
 ) -> None:
     """Compute MRENCLAVE of a build without SGX, and compare it with endorsed or pinned ones.
 
-    Exit status 5 where it is none of those that were given. Without Gramine's tools it says so and gives the digest of
-    the tree's lock, which an endorsement names too.
+    The tree is compared with its lock, the manifest with the one that this release gives. Exit status 5 where it is
+    none of those that were given. Without Gramine's tools it says so and gives the digest of all files, the manifest
+    included, which an endorsement names too.
     """
+    from attestation.policy import manifests_folder
     from sealroom.profiles.measure import measure_folder
 
     folder = BUILDS / build if re.fullmatch(r"[a-z][a-z0-9-]*", build) else Path(build)
     wanted = _wanted(endorsed, trust, folder.resolve().name)
-    measured = measure_folder(folder)
+    measured = measure_folder(folder, manifests_folder().parent)
     verdict = _verdict(measured, wanted)
     if as_json:
         print_json({"folder": str(folder), "files": measured.files, "mrenclave": measured.mrenclave} | verdict)

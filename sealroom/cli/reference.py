@@ -65,7 +65,7 @@ def sign_endorsement(
     *,
     profile: Annotated[str, typer.Option(help="Enclave profile: clinical, discovery or genomics.")],
     measurement: Annotated[str, typer.Option(help="MRENCLAVE that your own build gave, 64 hex digits.")],
-    files: Annotated[str, typer.Option(help="SHA-256 of your build's tree.lock, 64 hex digits.")],
+    files: Annotated[str, typer.Option(help="What `profile measure` gives for files, 64 hex digits.")],
     out: Out,
     home: HomeOption = None,
     passphrase_file: PassphraseFile = None,

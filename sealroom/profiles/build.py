@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from attestation.profiles.trusted_files import load_profile, render_lock
-from sealroom.profiles.gramine_manifest import MANIFEST_NAME, render_manifest
+from sealroom.profiles.gramine_manifest import MANIFEST_NAME, read_template, render_manifest
 from sealroom.profiles.libraries import Gramine
 from sealroom.profiles.tree import lock_tree, make_tree
 
@@ -66,8 +66,7 @@ def build_profile(root: Path, profile: str, out: Path, *, simulated: bool, grami
         lock = lock_tree(tree)
         (folder / TREE_LOCK).write_text(render_lock(lock), "utf-8")
         if gramine is not None:
-            template = (root / "manifests" / f"{MANIFEST_NAME}.template").read_text("utf-8")
-            (folder / MANIFEST_NAME).write_text(render_manifest(template, stated, lock), "utf-8")
+            (folder / MANIFEST_NAME).write_text(render_manifest(read_template(root), stated, lock), "utf-8")
         size = sum((folder / path).stat().st_size for path in lock)
         target = out / profile
         if target.exists():

@@ -1,6 +1,7 @@
 """The Gramine manifest of a build: the template of ``manifests/`` with the profile's sizes and every file's digest."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from string import Template
 from typing import Final
 
@@ -9,9 +10,14 @@ from attestation.profiles.trusted_files import Profile
 from protocol.types import Digest
 from sealroom.profiles.tree import EXECUTABLE, LIBOS, MOUNTED
 
-__all__ = ["MANIFEST_NAME", "render_manifest"]
+__all__ = ["MANIFEST_NAME", "read_template", "render_manifest"]
 
 MANIFEST_NAME: Final = "enclave.manifest"
+
+
+def read_template(root: Path) -> str:
+    """Read the template of a project."""
+    return (root / "manifests" / f"{MANIFEST_NAME}.template").read_text("utf-8")
 
 
 def render_manifest(template: str, profile: Profile, lock: Mapping[str, Digest]) -> str:

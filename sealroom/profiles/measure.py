@@ -1,8 +1,9 @@
-"""The measurement of a build: MRENCLAVE, computed without SGX by Gramine's own signing tool, and its lock's digest.
+"""The measurement of a build: MRENCLAVE, computed without SGX by Gramine's own signing tool, and its files' digest.
 
 The key that signs is made for the moment and thrown away: MRENCLAVE does not depend on it.
 """
 
+import hashlib
 import shutil
 import subprocess
 import tempfile
@@ -10,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from attestation.profiles.trusted_files import render_lock
+from attestation.profiles.trusted_files import load_profile, render_lock
 from protocol.errors import StorageError
 from protocol.types import Digest
 from sealroom.profiles.build import TREE_LOCK
 from sealroom.profiles.files import digest
-from sealroom.profiles.gramine_manifest import MANIFEST_NAME
-from sealroom.profiles.tree import lock_tree
+from sealroom.profiles.gramine_manifest import MANIFEST_NAME, read_template, render_manifest
+from sealroom.profiles.tree import LIBOS, lock_tree
 
-__all__ = ["SIGNER", "Measured", "digest_lock", "measure_folder"]
+__all__ = ["SIGNER", "Measured", "digest_build", "measure_folder"]
 
 SIGNER: Final = "gramine-sgx-sign"
 _MRENCLAVE: Final = slice(960, 992)
@@ -28,40 +29,60 @@ _SIGSTRUCT: Final = 1808
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a build is: the digest of ``tree.lock``, and MRENCLAVE, or None and the reason why it was not computed."""
+    """What a build is: the digest of its files, and MRENCLAVE, or None and the reason why it was not computed."""
 
     files: Digest
     mrenclave: Digest | None
     why: str = ""
 
 
-def digest_lock(folder: Path) -> Digest:
-    """Return the SHA-256 of a build's lock, which stands for all its files."""
-    return digest(folder / TREE_LOCK)
+def digest_build(folder: Path) -> Digest:
+    """Return what stands for all files of a build: the SHA-256 of ``tree.lock`` and, after it, the manifest's line.
+
+    ``(cat tree.lock; sha256sum enclave.manifest) | sha256sum`` says the same. A build without Gramine has no manifest.
+    """
+    text = (folder / TREE_LOCK).read_bytes()
+    if (folder / MANIFEST_NAME).is_file():
+        text += f"{digest(folder / MANIFEST_NAME)}  {MANIFEST_NAME}\n".encode()
+    return hashlib.sha256(text).hexdigest()
 
 
-def measure_folder(folder: Path) -> Measured:
-    """Measure the build in a folder, after comparing its tree with its lock.
+def measure_folder(folder: Path, root: Path) -> Measured:
+    """Measure the build in a folder, after comparing its tree with its lock and its manifest with ours.
+
+    The folder has the profile's name; ``root`` is the project's folder, whose ``manifests/`` say what the manifest is.
 
     Raises
     ------
     StorageError
-        ``BUILD`` where it is no build or its tree is not what its lock says, ``MEASURE`` where Gramine's tool fails.
+        ``BUILD`` where it is no build, its tree is not what its lock says or its manifest not what we would write;
+        ``MEASURE`` where Gramine's tool fails.
+    AttestationError
+        ``PROFILE`` where the folder's name is no profile.
     """
+    stated = load_profile(root, folder.resolve().name)
     lock = folder / TREE_LOCK
     if not lock.is_file():
         raise StorageError("BUILD", f"{folder} is no build: it has no {TREE_LOCK}. See: sealroom profile build --help.")
     text = lock.read_bytes()
-    found = render_lock(lock_tree(folder / "tree")).encode()
+    tree = lock_tree(folder / "tree")
+    found = render_lock(tree).encode()
     if found != text:
         lines = {*found.splitlines()} ^ {*text.splitlines()}
         changed = sorted({line.split(b"  ", 1)[-1].decode(errors="replace") for line in lines})
         raise StorageError(
             "BUILD", f"{folder} is not what its {TREE_LOCK} says: {', '.join(changed[:5])}. Build it anew."
         )
-    files = digest(lock)
+    files = digest_build(folder)
     if not (folder / MANIFEST_NAME).is_file():
         return Measured(files, None, "The build is incomplete: it was made without Gramine, whose files are missing.")
+    wanted = render_manifest(read_template(root), stated, tree) if f"tree/{LIBOS}" in tree else ""
+    if (folder / MANIFEST_NAME).read_bytes() != wanted.encode():
+        raise StorageError(
+            "BUILD",
+            f"{MANIFEST_NAME} of {folder} is not the one that this project's template and profile give for its tree. "
+            "Build it anew with the same release, and compare the two with diff.",
+        )
     signer = shutil.which(SIGNER)
     if signer is None:
         return Measured(files, None, f"{SIGNER} is not on the PATH; install Gramine's tools to compute MRENCLAVE.")

@@ -247,7 +247,7 @@ def test_without_gramine_a_build_is_incomplete(sources, builds, tmp_path, monkey
     )
     assert {line[66:] for line in missing} >= {f"tree/{LIBOS}", "tree/lib/libc.so.6", "tree/lib/ld-linux-x86-64.so.2"}
     assert all(line[66:].startswith(("tree/lib/", "tree/gramine/")) for line in missing)
-    measured = measure_folder(made.folder)
+    measured = measure_folder(made.folder, sources)
     assert measured.mrenclave is None
     assert "incomplete" in measured.why
 
@@ -369,20 +369,42 @@ def test_gramine_is_found_by_its_folder_or_the_path(tmp_path, monkeypatch):
 # Measurements
 
 
-def test_an_altered_tree_is_not_measured(builds, tmp_path):
+def test_an_altered_tree_is_not_measured(builds, sources, tmp_path):
     folder = tmp_path / "small"
     shutil.copytree(builds[0].folder, folder)
     (folder / "tree/sealroom/code/enclave/more.py").write_text("")
-    refuse(StorageError, "BUILD", lambda: measure_folder(folder), "enclave/more.py")
-    refuse(StorageError, "BUILD", lambda: measure_folder(tmp_path), "no build")
+    refuse(StorageError, "BUILD", lambda: measure_folder(folder, sources), "enclave/more.py")
+    (tmp_path / "empty/small").mkdir(parents=True)
+    refuse(StorageError, "BUILD", lambda: measure_folder(tmp_path / "empty/small", sources), "no build")
+    refuse(AttestationError, "PROFILE", lambda: measure_folder(tmp_path, sources))
 
 
-def test_without_the_tools_there_is_no_mrenclave(builds, monkeypatch):
+def test_an_altered_manifest_is_not_measured(builds, sources, tmp_path):
+    folder = tmp_path / "small"
+    shutil.copytree(builds[0].folder, folder)
+    files = measure_folder(folder, sources).files
+    manifest = (folder / "enclave.manifest").read_text()
+    (folder / "enclave.manifest").write_text(manifest.replace("debug = false", "debug = true"))
+    refuse(StorageError, "BUILD", lambda: measure_folder(folder, sources), "enclave.manifest")
+    assert measure.digest_build(folder) != files
+    (folder / "enclave.manifest").write_text(manifest)
+    assert measure_folder(folder, sources).files == files
+    (folder / f"tree/{LIBOS}").unlink()
+    lines = [line for line in (folder / TREE_LOCK).read_text().splitlines(True) if LIBOS not in line]
+    (folder / TREE_LOCK).write_text("".join(lines))
+    refuse(StorageError, "BUILD", lambda: measure_folder(folder, sources), "enclave.manifest")
+
+
+def test_without_the_tools_there_is_no_mrenclave(builds, sources, monkeypatch):
     monkeypatch.setenv("PATH", "")
-    measured = measure_folder(builds[0].folder)
+    measured = measure_folder(builds[0].folder, sources)
     assert measured.mrenclave is None
     assert SIGNER in measured.why
-    assert measured.files == hashlib.sha256((builds[0].folder / TREE_LOCK).read_bytes()).hexdigest()
+    shell = "(cat tree.lock; sha256sum enclave.manifest) | sha256sum"
+    said = subprocess.run(
+        ["/bin/sh", "-c", f"PATH=/usr/bin:/bin; {shell}"], cwd=builds[0].folder, capture_output=True, check=True
+    )
+    assert measured.files == said.stdout.decode().split()[0]
 
 
 SIGNING = """#!{python}
@@ -408,16 +430,16 @@ def signer(tmp_path, monkeypatch):
     return make
 
 
-def test_the_measurement_is_read_from_the_signature_structure(builds, signer):
+def test_the_measurement_is_read_from_the_signature_structure(builds, sources, signer):
     signer()
-    assert measure_folder(builds[0].folder).mrenclave == "ab" * 32
+    assert measure_folder(builds[0].folder, sources).mrenclave == "ab" * 32
     signer(rest=7)
-    refuse(StorageError, "MEASURE", lambda: measure_folder(builds[0].folder), SIGNER)
+    refuse(StorageError, "MEASURE", lambda: measure_folder(builds[0].folder, sources), SIGNER)
 
 
 @pytest.mark.skipif(shutil.which(SIGNER) is None, reason=f"{SIGNER} is not on the PATH")
-def test_two_builds_have_one_mrenclave(builds):
-    one, two = (measure_folder(build.folder).mrenclave for build in builds)
+def test_two_builds_have_one_mrenclave(builds, sources):
+    one, two = (measure_folder(build.folder, sources).mrenclave for build in builds)
     assert one == two
     assert one is not None
 
@@ -433,11 +455,16 @@ def test_a_build_runs_under_gramine(builds):
 # Commands
 
 
+@pytest.fixture
+def project(sources, monkeypatch):
+    monkeypatch.setattr("attestation.policy.manifests_folder", lambda: sources / "manifests")
+
+
 def run(*arguments):
     return CliRunner().invoke(app, list(arguments))
 
 
-def test_the_command_compares_with_what_is_endorsed(builds, signer):
+def test_the_command_compares_with_what_is_endorsed(builds, project, signer):
     signer()
     folder = str(builds[0].folder)
     answer = json.loads(run("measure", folder, "--endorsed", "ab" * 32, "--json").stdout)
@@ -450,7 +477,7 @@ def test_the_command_compares_with_what_is_endorsed(builds, signer):
     assert "ab" * 32 in run("measure", folder).stdout
 
 
-def test_the_command_compares_with_pins(builds, signer, tmp_path):
+def test_the_command_compares_with_pins(builds, project, signer, tmp_path):
     signer()
     pins = tmp_path / "trust.toml"
     pins.write_text(f'[[measurements]]\nprofile = "small"\nmeasurement = "{"ab" * 32}"\n')
@@ -461,7 +488,7 @@ def test_the_command_compares_with_pins(builds, signer, tmp_path):
     assert found.exception.code == "MEASUREMENT_UNPINNED"
 
 
-def test_without_the_tools_nothing_counts_as_endorsed(builds, monkeypatch):
+def test_without_the_tools_nothing_counts_as_endorsed(builds, project, monkeypatch):
     monkeypatch.setenv("PATH", "")
     refused = run("measure", str(builds[0].folder), "--endorsed", "ab" * 32, "--json")
     answer = json.loads(refused.stdout)
@@ -470,12 +497,11 @@ def test_without_the_tools_nothing_counts_as_endorsed(builds, monkeypatch):
     assert run("measure", str(builds[0].folder)).exit_code == 0
 
 
-def test_the_command_builds(sources, tmp_path, monkeypatch):
-    monkeypatch.setattr("attestation.policy.manifests_folder", lambda: sources / "manifests")
+def test_the_command_builds(project, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", os.devnull)
     made = json.loads(run("build", "small", "--out", str(tmp_path / "out"), "--json").stdout)
     assert made["complete"] is False
-    assert made["tree_lock"] == measure.digest_lock(tmp_path / "out/small")
+    assert made["files_digest"] == measure.digest_build(tmp_path / "out/small")
     said = run("build", "small", "--out", str(tmp_path / "out"), "--simulated")
     assert "INCOMPLETE" in said.output
     assert "SIMULATED" in said.output
