@@ -20,10 +20,11 @@ _HEAD = """\
 Generated from the trusted file locks and `requirements.lock` by `make generated`; a test compares it. These are the
 files of ours that an enclave runs, and whose change alters its measurement, and the packages that it runs them with:
 those that they import and what these need, pinned by hash in `requirements.lock`. A build (`sealroom profile build`)
-checks each installed file against its wheel's record and holds no other package. To that come Python {python} with its
-standard library, the C library and library OS of Gramine, and shared objects of the machine that builds; `tree.lock` of
-a build names every file. Where an enclave runs as a plain process on a simulated platform, nothing checks that what is
-installed is what is pinned.
+checks each installed file against the record that was installed with it and holds no other package; an environment
+altered together with its records shows only where `tree.lock` is compared with another party's. To that come Python
+{python} with its standard library, the C library and library OS of Gramine, and shared objects of the machine that
+builds; `tree.lock` of a build names every file. Where an enclave runs as a plain process on a simulated platform,
+nothing checks that what is installed is what is pinned.
 """
 
 

@@ -43,5 +43,7 @@ def start_command(settings: HostSettings, profile: str, folder: Path) -> tuple[t
     enclave's process gets nothing.
     """
     if settings.enclaves is not None:
-        return (shutil.which(settings.runtime) or settings.runtime, "enclave"), settings.enclaves / profile
+        found = shutil.which(settings.runtime)  # relative where the PATH is: the enclave starts in another folder
+        program = settings.runtime if found is None else str(Path(found).absolute())
+        return (program, "enclave"), settings.enclaves / profile
     return (*(settings.enclave_command or (settings.python, "-I", "-m", "enclave")), profile), folder

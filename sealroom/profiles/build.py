@@ -9,7 +9,7 @@ from typing import Final
 from attestation.profiles.trusted_files import load_profile, render_lock
 from sealroom.profiles.gramine_manifest import MANIFEST_NAME, read_template, render_manifest
 from sealroom.profiles.libraries import Gramine
-from sealroom.profiles.tree import lock_tree, make_tree
+from sealroom.profiles.tree import EXECUTABLE, lock_tree, make_tree
 
 __all__ = ["TREE_LOCK", "Build", "build_profile"]
 
@@ -67,6 +67,7 @@ def build_profile(root: Path, profile: str, out: Path, *, simulated: bool, grami
         (folder / TREE_LOCK).write_text(render_lock(lock), "utf-8")
         if gramine is not None:
             (folder / MANIFEST_NAME).write_text(render_manifest(read_template(root), stated, lock), "utf-8")
+        _open_to_all(folder)
         size = sum((folder / path).stat().st_size for path in lock)
         target = out / profile
         if target.exists():
@@ -74,3 +75,9 @@ def build_profile(root: Path, profile: str, out: Path, *, simulated: bool, grami
         folder.rename(target)
         shutil.rmtree(Path(work) / "replaced", ignore_errors=True)
     return Build(target, len(lock), size, gramine is not None)
+
+
+def _open_to_all(folder: Path) -> None:
+    """Let every account read the build, whatever the umask: the one that runs enclaves may be another."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() or path == folder / "tree" / EXECUTABLE else 0o644)

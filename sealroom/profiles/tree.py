@@ -20,6 +20,7 @@ from attestation.profiles.trusted_files import (
     profile_folder,
     simulated_files,
 )
+from protocol.errors import AttestationError
 from protocol.types import Digest
 from sealroom.profiles.bytecode import compile_tree
 from sealroom.profiles.distributions import package_files
@@ -80,4 +81,11 @@ def lock_tree(tree: Path) -> Mapping[str, Digest]:
 
 def _trusted(root: Path, profile: str, *, simulated: bool) -> Mapping[str, Digest]:
     lock = parse_lock((profile_folder(root, profile) / LOCK_NAME).read_text("utf-8"))
-    return lock | simulated_files(root, load_profile(root, profile)) if simulated else lock
+    stated = load_profile(root, profile)
+    for path in sorted(lock.keys() & {*stated.simulated}):
+        raise AttestationError(
+            "TRUSTED_FILES",
+            f"{LOCK_NAME} of {profile} lists {path}, which only simulated builds hold. Write the lock anew: "
+            "python -m attestation.profiles.lock --write.",
+        )
+    return lock | simulated_files(root, stated) if simulated else lock

@@ -266,3 +266,13 @@ def test_warnings_about_collateral_stand_in_the_hosts_log():
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert '"event": "collateral", "detail": "item x"' in found.stderr
     assert "secret" not in found.stderr
+
+
+def test_a_program_from_a_relative_path_has_an_absolute_one(gramine, builds, tmp_path, monkeypatch):
+    (tmp_path / "relative").mkdir()
+    (tmp_path / "relative/gramine-direct").write_text("#!/bin/sh\n")
+    (tmp_path / "relative/gramine-direct").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "relative")
+    command, _ = start_command(runtime("gramine-direct", builds), "clinical", tmp_path)
+    assert command[0] == str(tmp_path / "relative/gramine-direct")

@@ -17,7 +17,7 @@ from attestation.profiles import lock
 from attestation.profiles.packages import Pin
 from protocol.errors import AttestationError, SealroomError, StorageError
 from sealroom.cli.profile import app
-from sealroom.profiles import build_profile, interpreter, measure
+from sealroom.profiles import build_profile, distributions, interpreter, measure
 from sealroom.profiles.build import TREE_LOCK
 from sealroom.profiles.bytecode import compile_tree
 from sealroom.profiles.distributions import package_files
@@ -267,6 +267,8 @@ def test_a_modified_package_is_not_built_in(tmp_path, monkeypatch):
     (record,) = copied.glob("h11-*.dist-info")
     shutil.copytree(record, site / record.name)
     monkeypatch.syspath_prepend(str(site))
+    assert not next(iter(package_files([installed("h11")], ""))).origin.is_relative_to(site)  # sys.path does not count
+    monkeypatch.setattr(distributions, "site_folders", lambda: [str(site)])
     copy_all(package_files([installed("h11")], "x"), tmp_path / "good")
     with (site / "h11/_util.py").open("a") as file:
         file.write("#")
@@ -279,6 +281,54 @@ def test_a_modified_package_is_not_built_in(tmp_path, monkeypatch):
     text = (site / record.name / "RECORD").read_text()
     (site / record.name / "RECORD").write_text(text.replace("h11/_util.py,sha256=", "h11/_util.py,md5="))
     refuse(StorageError, "PACKAGE_RECORD", lambda: list(package_files([installed("h11")], "x")), "h11/_util.py")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "h11/../../../../code/enclave/extra.py",
+        "/tmp/extra.py",
+        'h11/a".py',
+        "h11/a\tb.py",
+        "sitecustomize.py",
+        "usercustomize/__init__.py",
+        "h11.pth",
+    ],
+)
+def test_a_record_that_names_what_must_not_be_in_a_tree(tmp_path, monkeypatch, path):
+    folder = tmp_path / "h11-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: h11\nVersion: 1.0\n")
+    quoted = path.replace('"', '""')
+    (folder / "RECORD").write_text(f'"{quoted}",sha256={"A" * 43},1\n')
+    monkeypatch.setattr(distributions, "site_folders", lambda: [str(tmp_path)])
+    pins = [Pin("h11", "1.0", frozenset())]
+    refuse(StorageError, "PACKAGE_RECORD", lambda: list(package_files(pins, "x")), "lists")
+
+
+def test_a_lock_that_lists_the_stand_in_is_refused(sources, tmp_path):
+    root = tmp_path / "sources"
+    shutil.copytree(sources, root)
+    locked = root / "manifests/small/trusted-files.lock"
+    line = f"{hashlib.sha256(b'').hexdigest()}  enclave/stand_in.py\n"
+    locked.write_text("".join(sorted([*locked.read_text().splitlines(True), line], key=lambda text: text[66:])))
+    refuse(
+        AttestationError,
+        "TRUSTED_FILES",
+        lambda: build_profile(root, "small", tmp_path / "out", simulated=False, gramine=None),
+        "enclave/stand_in.py",
+    )
+
+
+def test_every_account_may_read_a_build(sources, tmp_path):
+    before = os.umask(0o077)
+    try:
+        folder = build_profile(sources, "small", tmp_path, simulated=False, gramine=None).folder
+    finally:
+        os.umask(before)
+    found = {(path.is_dir(), path.stat().st_mode & 0o777) for path in (folder, *folder.rglob("*"))}
+    assert found == {(True, 0o755), (False, 0o644), (False, 0o755)}
+    assert (folder / "tree" / EXECUTABLE).stat().st_mode & 0o777 == 0o755
 
 
 def installed(name):
