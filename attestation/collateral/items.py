@@ -13,6 +13,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from attestation.certificates import is_issued_by, key_digest
 from attestation.endorsements import Crl, SignedItem, read_chain, read_crl, read_qe_identity, read_tcb_info
 from attestation.pck import PckCa, PckPlatform, issuing_ca, read_pck
 from attestation.policy import CollateralAge
@@ -86,9 +87,13 @@ class PlatformCertificates:
     ca: PckCa
 
     def key(self, kind: ItemKind) -> str:
-        """Return the name under which an item is kept: of which root, and of what it is about. Safe as a file name."""
+        """Return the name under which an item is kept: of which root, and of what it is about. Safe as a file name.
+
+        A CRL is about its issuer's key, not about a name, which whoever makes certificates may choose.
+        """
         root = hashlib.sha256(self.der.root).hexdigest()[:32]
-        about = {"tcb-info": f".{self.pck.fmspc.hex()}-{self.pck.pce_id.hex()}", "pck-crl": f".{self.ca}"}
+        issuer = key_digest(self.chain[1])
+        about = {"tcb-info": f".{self.pck.fmspc.hex()}-{self.pck.pce_id.hex()}", "pck-crl": f".{self.ca}-{issuer[:32]}"}
         return f"{kind}{about.get(kind, '')}.{root}"
 
 
@@ -116,14 +121,18 @@ def read_platform(quote: bytes) -> PlatformCertificates:
     Raises
     ------
     AttestationError
-        ``QUOTE_*`` where the quote does not parse; ``PCK_CHAIN``, ``PCK_EXTENSION``, ``PCK_ISSUER`` for certificates
-        that are none of SGX; ``ROOT`` for a root that is neither Intel's nor a simulated one.
+        ``QUOTE_*`` where the quote does not parse; ``PCK_CHAIN`` where leaf, CA and root did not issue one another;
+        ``PCK_EXTENSION``, ``PCK_ISSUER`` for certificates that are none of SGX; ``ROOT`` for a root that is neither
+        Intel's nor a simulated one.
     """
     parsed = parse_quote(quote)
     HardwareRoot(parsed.chain.root)
     chain = read_pck_chain(parsed)
     if chain is None:
         raise AttestationError("PCK_CHAIN", "A certificate in the quote cannot be read.")
+    leaf, intermediate, root = chain
+    if not (is_issued_by(leaf, intermediate) and is_issued_by(intermediate, root)):
+        raise AttestationError("PCK_CHAIN", "The certificates in the quote did not issue one another, up to the root.")
     return PlatformCertificates(der=parsed.chain, chain=chain, pck=read_pck(chain[0]), ca=issuing_ca(chain[0]))
 
 

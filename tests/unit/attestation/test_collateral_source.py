@@ -2,6 +2,7 @@
 
 import logging
 import os
+import ssl
 import threading
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ import pytest
 from attested import DAY, NOW
 from faulty_pccs import FaultyPccs, replies
 
+from attestation.certificates import key_digest
 from attestation.collateral import source as sources
 from attestation.collateral.cache import FolderCache, MemoryCache
 from attestation.collateral.client import Limits, PccsClient
@@ -68,6 +70,31 @@ def refused(code, source, at=NOW, kind=AttestationError):
         source.collateral(QUOTE, at)
     assert caught.value.code == code, caught.value
     return caught.value.detail
+
+
+def chained(leaf, intermediate, root):
+    """A quote with these certificates in place of its own; who reads for collateral verifies nothing else."""
+    pem = "".join(map(ssl.DER_cert_to_PEM_cert, (leaf, intermediate, root))).encode()
+    start = QUOTE.index(b"-----BEGIN") - 4
+    size, whole = (int.from_bytes(QUOTE[at : at + 4], "little") for at in (start, 432))
+    grown = (whole + len(pem) - size).to_bytes(4, "little")
+    return QUOTE[:432] + grown + QUOTE[436:start] + len(pem).to_bytes(4, "little") + pem
+
+
+def test_certificates_that_did_not_issue_one_another_fill_no_cache():
+    ours, others = PLATFORM.der, read_platform(OTHERS).der
+    assert read_platform(chained(ours.leaf, ours.intermediate, ours.root)).der == PLATFORM.der
+    for chain in (
+        (others.leaf, others.intermediate, ours.root),
+        (others.leaf, ours.intermediate, ours.root),
+    ):
+        with pytest.raises(AttestationError) as caught:
+            read_platform(chained(*chain))
+        assert caught.value.code == "PCK_CHAIN"
+
+
+def test_a_crl_is_kept_under_its_issuers_key():
+    assert PLATFORM.key("pck-crl").split(".")[1] == f"platform-{key_digest(PLATFORM.chain[1])[:32]}"
 
 
 def test_what_was_fetched_serves_until_a_quarter_of_its_life_is_left(pccs, source, clock):
