@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from attestation.endorsements import Endorsements, read_endorsements
+from attestation.endorsements import Crl, Endorsements, SignedItem, read_endorsements
 from attestation.verdict import Check
 from attestation.verifier import Expected, examine
 from protocol.documents.attested import AttestationResult, Collateral
 from protocol.errors import AttestationError
+from protocol.types import format_time
 from sealroom.trust import Trust
 from sealroom.verification.bundle import VerifiedBundle
 
@@ -71,6 +72,10 @@ class Today:
             f"QE evaluation number: {_moved(then.qe_evaluation, now.qe_evaluation)}",
             f"PCK CRL number: {_moved(then.pck_crl.number, now.pck_crl.number)}",
             f"root CRL number: {_moved(then.root_ca_crl.number, now.root_ca_crl.number)}",
+            *(
+                f"{new.name} issued: {_moved(format_time(old.issued), format_time(new.issued))}"
+                for (old, _), (new, _) in zip(_items(then), _items(now), strict=True)
+            ),
             f"new advisories: {', '.join(self.advisories_new) or 'none'}",
             f"advisories gone: {', '.join(self.advisories_gone) or 'none'}",
             f"revoked since: {self.revoked or 'none'}",
@@ -105,9 +110,12 @@ def judge_today(verified: VerifiedBundle, trust: Trust, collateral: Collateral, 
     Raises
     ------
     AttestationError
-        ``COLLATERAL_FORMAT`` where the collateral is none.
+        ``COLLATERAL_FORMAT`` where the collateral is none; ``COLLATERAL_ROLLBACK`` where an item of it has a number or
+        a date of issue below that of the bundle's own.
     """
     evidence, study = verified.bundle.evidence, verified.study
+    then, given = read_endorsements(evidence.collateral), read_endorsements(collateral)
+    _require_not_back(then, given)
     policy = trust.policy()
     assert policy is not None  # noqa: S101 - a bundle verifies under a pinned policy only
     reference = trust.reference_values(policy)
@@ -131,10 +139,29 @@ def judge_today(verified: VerifiedBundle, trust: Trust, collateral: Collateral, 
     return Today(
         then=verified.attestation,
         now=examination.result,
-        collateral_then=read_endorsements(evidence.collateral),
-        collateral_now=read_endorsements(collateral),
+        collateral_then=then,
+        collateral_now=given,
         failed=examination.failed,
     )
+
+
+def _items(found: Endorsements) -> tuple[tuple[SignedItem | Crl, int], ...]:
+    return (
+        (found.tcb_info, found.tcb_evaluation),
+        (found.qe_identity, found.qe_evaluation),
+        (found.pck_crl, found.pck_crl.number or 0),
+        (found.root_ca_crl, found.root_ca_crl.number or 0),
+    )
+
+
+def _require_not_back(then: Endorsements, given: Endorsements) -> None:
+    for (old, old_number), (new, number) in zip(_items(then), _items(given), strict=True):
+        if number < old_number or new.issued < old.issued:
+            raise AttestationError(
+                "COLLATERAL_ROLLBACK",
+                f"Today's {new.name} has number {number} of {format_time(new.issued)}; the bundle's own has number "
+                f"{old_number} of {format_time(old.issued)}. Ask a source that is up to date.",
+            )
 
 
 def _moved(then: object, now: object) -> str:

@@ -100,6 +100,28 @@ def test_advisories_new_and_gone(made):
     assert today(before).advisories_gone == ("INTEL-SA-00334",)
 
 
+@pytest.mark.parametrize(
+    "older",
+    [
+        {"shifts": {"tcb_info": -timedelta(days=20)}},
+        {"shifts": {"qe_identity": -timedelta(days=20)}},
+        {"shifts": {"pck_crl": -timedelta(days=20)}},
+        {"shifts": {"root_ca_crl": -timedelta(days=20)}},
+        {"tcb_evaluation": 19},
+    ],
+)
+def test_collateral_older_than_the_bundles_own_is_refused(made, older):
+    with pytest.raises(AttestationError, match="the bundle's own has number") as caught:
+        today(made, **older)
+    assert caught.value.code == "COLLATERAL_ROLLBACK"
+
+
+def test_dates_of_issue_are_said(made):
+    lines = today(made).lines()
+    for item in ("TCB information", "QE identity", "PCK CRL", "root CRL"):
+        assert any(line.startswith(f"{item} issued: ") and line.endswith(" today") for line in lines)
+
+
 def test_the_command_says_what_changed_and_exits_with_5(capsys, files):
     path = files / "collateral.json"
     path.write_text(collateral_to_json(collateral(tcb_status="OutOfDate")))
