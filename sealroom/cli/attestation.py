@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from protocol.errors import AttestationError, DocumentError
+from protocol.types import format_time
 from sealroom.cli.options import AsJson, examples, noun
 from sealroom.cli.output import print_json, print_text, say
 from sealroom.files import read_bounded
@@ -82,7 +83,9 @@ def explain(
     at: Annotated[
         str | None,
         typer.Option(
-            "--at", metavar="TIME", help="Judge as of 2026-01-31T12:00:00Z [default: now; of a bundle its release]."
+            "--at",
+            metavar="TIME",
+            help="Judge as of 2026-01-31T12:00:00Z, or of the release that a `bundle` states [default: now].",
         ),
     ] = None,
     endorsements: Annotated[
@@ -97,21 +100,33 @@ def explain(
 
     Exit status 0 if every claim holds, 5 if one is refused. No contract is at hand here, so whether the measurement is
     the agreed one is left out, as are contract, run and nonces: `sealroom verify` judges a bundle with its contract.
+    The time of `--at bundle` is the bundle's own word: whoever made the file may have chosen it.
     """
     from sealroom.evidence_files import judge_file, read_evidence, read_reference
     from sealroom.explanation import explain_json, explain_text
 
     roots, wanted = _roots(trust, root), _wanted(policy, trust)
     found = read_evidence(evidence, collateral)
-    moment = _moment(at) or found.at or datetime.now(UTC)
+    stated = at == "bundle"
+    moment = _stated(found.at) if stated else (_moment(at) or datetime.now(UTC))
     known = read_reference(endorsements or [], withdrawals or [], wanted.reference_values)
     examination = judge_file(found, policy=wanted, roots=roots, at=moment, reference=known)
     if as_json:
-        print_json(explain_json(examination, wanted))
+        print_json(explain_json(examination, wanted) | {"time_verified": not stated})
     else:
+        if stated:
+            print_text(f"TIME NOT VERIFIED: judged as of {format_time(moment)}, which the bundle states of itself.")
         print_text("\n".join(explain_text(examination, wanted)))
     if examination.failed:
         raise typer.Exit(REFUSED)
+
+
+def _stated(time: datetime | None) -> datetime:
+    if time is None:
+        raise typer.BadParameter("--at bundle goes with a result bundle only")
+    if time > datetime.now(UTC):
+        raise DocumentError("TIME", f"The bundle states that keys were released at {format_time(time)}: in the future.")
+    return time
 
 
 def _policy(file: Path) -> "AppraisalPolicy":

@@ -101,10 +101,33 @@ def test_a_bundle_is_judged_as_of_its_release(desk):
     made = factories_bundle.make_bundle(small=True)
     (desk.folder / "lung.sealroom").write_bytes(made.data)
     save_trust(made.trust, desk.folder / "pins.toml")
-    told = explain(desk, desk.folder / "lung.sealroom", "--trust", desk.folder / "pins.toml", "--json").json
+    told = explain(
+        desk, desk.folder / "lung.sealroom", "--trust", desk.folder / "pins.toml", "--at", "bundle", "--json"
+    ).json
     assert told["accepted"]
     released = Unverified.parse(made.parts.releases[0], KeyRelease).claimed.time
     assert told["verified_at"] == released
+    assert told["time_verified"] is False
+    words = (desk.folder / "lung.sealroom", "--trust", desk.folder / "pins.toml")
+    assert explain(desk, *words, "--at", "bundle").out.startswith(f"TIME NOT VERIFIED: judged as of {released}")
+
+
+def test_a_bundle_is_judged_as_of_now_unless_its_word_is_taken(desk):
+    """What a file says of its own time is not verified here."""
+    at = datetime.now(UTC).replace(microsecond=0) + timedelta(days=2)
+    made = factories_bundle.make_bundle(small=True, at=at)
+    (desk.folder / "lung.sealroom").write_bytes(made.data)
+    save_trust(made.trust, desk.folder / "pins.toml")
+    words = (desk.folder / "lung.sealroom", "--trust", desk.folder / "pins.toml")
+    told = explain(desk, *words, "--json", code=5).json
+    assert told["time_verified"] is True
+    assert parse_time(told["verified_at"]) < at
+    assert "in the future" in explain(desk, *words, "--at", "bundle", code=4).err
+
+
+def test_only_a_bundle_states_a_time(desk):
+    words = ("--policy", SIMULATED, "--at", "bundle")
+    assert "--at bundle goes with a result bundle" in explain(desk, evidence(desk), *words, code=2).err
 
 
 def test_now_is_the_time_of_evidence_without_one(desk):
