@@ -8,8 +8,9 @@ of an item: whoever can remove files can make it forget them, and no more.
 import logging
 import os
 import secrets
+import stat
 from pathlib import Path
-from typing import Final, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from pydantic import ValidationError
 
@@ -59,7 +60,7 @@ class FolderCache:
         """Return what was kept; None, with a warning, where it cannot be read."""
         path = self._path(key)
         try:
-            with path.open("rb") as file:
+            with _open(path) as file:
                 return CollateralItem.model_validate_json(file.read(MAX_FILE))
         except FileNotFoundError:
             return None
@@ -85,3 +86,12 @@ class FolderCache:
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.json"
+
+
+def _open(path: Path) -> BinaryIO:
+    """Open a regular file, without waiting for whoever may write to a FIFO."""
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
+    raise OSError("not a regular file")

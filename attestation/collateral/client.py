@@ -6,6 +6,7 @@ and is not vetted: that is for ``items``.
 """
 
 import asyncio
+import ipaddress
 import json
 import re
 import ssl
@@ -241,13 +242,25 @@ def _require_success(url: str, status: int) -> None:
 
 
 def _checked(url: str) -> str:
-    if _ADDRESS.fullmatch(url) is None:
+    if _ADDRESS.fullmatch(url) is None or not _is_host(url):
         raise TransportError(
             "COLLATERAL_ADDRESS",
             "The address of a source of collateral begins with https://, or with http:// for this machine only, and "
             "has no user, query or fragment.",
         )
     return url
+
+
+def _is_host(url: str) -> bool:
+    """Whether an address in brackets is one of IPv6, and a port one that there is."""
+    try:
+        parts = urlsplit(url)
+        if "[" in url:
+            ipaddress.IPv6Address(parts.hostname or "")
+        port = parts.port
+    except ValueError:
+        return False
+    return port != 0
 
 
 def _base(url: str) -> str:

@@ -83,6 +83,9 @@ def test_addresses():
         "https://pccs.example/#a",
         "http://127.0.0.1.example",
         "https://pccs.example\n",
+        "https://[1]",
+        "https://[::1]:65536",
+        "https://pccs.example:0",
         "https://pccs.example/sgx/certification/v3",
         "",
     ):

@@ -449,3 +449,9 @@ def test_time_of_a_kept_item_is_what_the_policy_leaves_of_it():
     ages = CollateralAge(tcb_info=1, qe_identity=1, pck_crl=1, root_ca_crl=7)
     assert found.end(ages) == NOW + timedelta(days=7)
     assert found.name == "root CRL"
+
+
+def test_a_fifo_in_the_cache_keeps_nobody_waiting(tmp_path, caplog):
+    os.mkfifo(tmp_path / "key.json")
+    assert FolderCache(tmp_path).get("key") is None
+    assert "is left out: it cannot be read" in caplog.text
