@@ -139,7 +139,7 @@ def sign_withdrawals(
     *,
     out: Out,
     days: Annotated[
-        int, typer.Option(help="Days until the next list is due; from then on nothing is released.", min=1)
+        int, typer.Option(help="Days until the next list is due; from then on nothing is released.", min=1, max=3650)
     ],
     add: Annotated[
         list[str] | None, typer.Option(help="measurement=HEX, ppid=HEX, fmspc=HEX or advisory=ID; repeatable.")

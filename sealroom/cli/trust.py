@@ -191,16 +191,20 @@ def update_withdrawals(*, file: FileArgument, home: HomeOption = None, as_json: 
 
     It takes the place of the publisher's earlier list. Its number may not go back, and a list cannot be removed.
     """
+    from datetime import UTC, datetime
+
     from attestation.reference import require_newer, verify_withdrawals
+    from protocol.governance import require_span
 
     envelope, place = _envelope(file), open_home(home)
     publishers = _policy(place).reference_values.withdrawal_publishers
     found = verify_withdrawals(envelope, publishers)
+    told = found.document
+    require_span(f"withdrawal list {told.number}", told.issued, None, datetime.now(UTC))
     held = {envelope.signatures[0].keyid: envelope for envelope in place.trust().withdrawals}
     if (known := held.get(found.signer)) is not None:
         require_newer(verify_withdrawals(known, publishers), found)
     lists = tuple((held | {found.signer: envelope}).values())
-    told = found.document
     say(f"List {told.number} of {told.issued} withdraws {len(told.withdrawn)}; the next is due at {told.next_update}.")
     _change(place, lambda trust: trust.model_copy(update={"withdrawals": lists}), as_json=as_json)
 

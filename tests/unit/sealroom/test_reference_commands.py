@@ -1,7 +1,7 @@
 """Endorsements and withdrawal lists at a partner's desk, and with them among the pins, a bundle judged again."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import factories
 import factories_bundle
@@ -104,6 +104,12 @@ def test_lists_that_cannot_be_signed(desk):
     assert not (desk.folder / "no.json").exists()
 
 
+def test_a_list_is_good_for_ten_years_at_most(desk):
+    desk.run("withdrawal", "key")
+    words = ("withdrawal", "sign", "--out", desk.folder / "no.json", "--days")
+    assert "3650" in desk.run(*words, "3000000000", code=2).err
+
+
 def test_a_document_that_its_own_key_did_not_sign_is_not_shown(desk):
     forged = desk.folder / "forged.json"
     forged.write_bytes(factories.withdraw(PUBLISHER, key=OTHER).envelope.to_bytes())
@@ -155,6 +161,9 @@ def test_pins_take_in_endorsements_and_newer_lists_of_whom_the_policy_names(tmp_
     assert desk.run("trust", "update-withdrawals", lists[0], "--json", code=5).json["code"] == "WITHDRAWALS_OLD"
     forked = write(tmp_path, factories.withdraw(PUBLISHER, 2, fmspc="0b" * 6), "forked.json")
     assert desk.run("trust", "update-withdrawals", forked, "--json", code=5).json["code"] == "WITHDRAWALS_FORKED"
+    future = factories.withdraw(PUBLISHER, 3, at=datetime.now(UTC) + timedelta(days=1))
+    early = write(tmp_path, future, "early.json")
+    assert desk.run("trust", "update-withdrawals", early, "--json", code=6).json["code"] == "NOT_YET_VALID"
     for stranger, command, code in (
         (factories.withdraw(OTHER), "update-withdrawals", "PUBLISHER"),
         (factories.endorse(OTHER, "east"), "add-endorsement", "ENDORSER"),
