@@ -20,7 +20,7 @@ from protocol.documents.attested import AttestationResult, Evidence
 from protocol.errors import AccessDenied
 from protocol.types import Digest, decode_base64
 
-__all__ = ["attested_of", "reference_values", "remember"]
+__all__ = ["attested_of", "keep_lists", "reference_values", "remember"]
 
 
 def reference_values(context: Context, connection: Connection, measurement: Digest) -> ReferenceValues:
@@ -57,6 +57,12 @@ def remember(
     connection.execute(
         insert(table).values(run=run, **values).on_conflict_do_update(index_elements=["run"], set_=values)
     )
+    keep_lists(connection, evidence, kept)
+
+
+def keep_lists(connection: Connection, evidence: Evidence, kept: Mapping[Digest, Crl]) -> None:
+    """Keep the revocation lists of evidence where they are newer than ``kept``; they must have been verified."""
+    quote = parse_quote(decode_base64(evidence.quote))
     for issuer, crl in (
         (quote.chain.intermediate, evidence.collateral.pck_crl),
         (quote.chain.root, evidence.collateral.root_ca_crl),

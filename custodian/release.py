@@ -29,9 +29,9 @@ from datetime import datetime
 from sqlalchemy import Connection, func, insert, select, update
 
 from attestation.reference import ReferenceValues
-from attestation.verifier import Expected, appraise
+from attestation.verifier import AppraisalRefused, Expected, appraise
 from custodian import nonces
-from custodian.attested import reference_values, remember
+from custodian.attested import keep_lists, reference_values, remember
 from custodian.context import Context
 from custodian.deposit import open_capsule
 from custodian.institutions import require_newest
@@ -72,7 +72,29 @@ def release(context: Context, run: str, fence: int, request: ReleaseRequest) -> 
     """
     study = verify_proposal(request.study)
     require_quorum(study)
-    evidence = request.evidence
+    try:
+        reply = _release(context, study, run, fence, request.evidence)
+    except AppraisalRefused as refused:
+        if refused.code == "REVOKED":
+            _keep_lists(context, study, request.evidence)
+        raise
+    _log.info(
+        "keys released: contract %s run %s fence %d datasets %d", study.contract.name, run, fence, len(reply.releases)
+    )
+    return reply
+
+
+def _keep_lists(context: Context, study: Study, evidence: Evidence) -> None:
+    """Keep the lists that revoke a platform: its host may come back with older ones.
+
+    A refusal carries the code of the first claim that fails, so all before it hold: these lists are verified.
+    """
+    with context.store.transaction() as connection:
+        kept = reference_values(context, connection, study.contract.document.measurement).crls
+        keep_lists(connection, evidence, kept)
+
+
+def _release(context: Context, study: Study, run: str, fence: int, evidence: Evidence) -> ReleaseReply:
     with context.store.transaction() as connection:
         at = context.clock()
         require_current(study, at)
@@ -85,11 +107,9 @@ def release(context: Context, run: str, fence: int, request: ReleaseRequest) -> 
         _charge(connection, study, fence, evidence.claims, at)
         remember(connection, run, evidence, result, reference.crls)
         nonces.use(connection, nonce, at)
-        reply = ReleaseReply(
+        return ReleaseReply(
             releases=tuple(_seal(context, connection, item, fence, evidence.claims, result, at) for item in held)
         )
-    _log.info("keys released: contract %s run %s fence %d datasets %d", study.contract.name, run, fence, len(held))
-    return reply
 
 
 def count_runs(connection: Connection, contract: Digest) -> int:

@@ -258,6 +258,18 @@ def test_a_list_from_before_the_revocation_hides_nothing_though_it_has_the_same_
     scene.release(custody.OTHER_RUN, 1, scene.attest(custody.OTHER_RUN, platform=other))
 
 
+def test_the_list_that_revoked_a_platform_is_kept_though_its_evidence_was_refused(numbered_alike):
+    scene = numbered_alike
+    scene.clock.now += timedelta(hours=1)
+    before = kept(scene)
+    with scene.refuses("REVOKED", AttestationError):
+        asks(scene, crl_number=1, revoked=True)
+    assert {issued for issued, _ in kept(scene).values()} == {scene.clock.now}
+    assert before.keys() == kept(scene).keys()
+    with scene.refuses("REVOKED", AttestationError):
+        asks(scene, crl_number=1, crl_shift=timedelta(days=-29))
+
+
 def test_the_newest_list_by_date_is_kept_and_an_older_one_is_no_reason_to_refuse(numbered_alike):
     scene = numbered_alike
     before = kept(scene)
