@@ -23,7 +23,7 @@ Advisory = Annotated[str, Field(pattern=r"^[A-Z0-9-]{1,64}$")]
 class MeasurementEndorsement(SignedDocument):
     """An institution's word that it rebuilt a profile and came to this measurement.
 
-    ``files`` stands for every file of the build: it is the SHA-256 of ``tree.lock`` and the line of ``enclave.manifest``.
+    ``files`` stands for every file of the build: the SHA-256 of ``tree.lock`` and the line of ``enclave.manifest``.
     """
 
     payload_type: ClassVar[str] = "application/vnd.sealroom.measurement-endorsement.v1+json"
