@@ -112,6 +112,6 @@ def test_what_is_sealed_names_the_software_and_holds_no_structure(tmp_path):
     assert manifest["converter"].endswith(f", sdf, {software()}")
     assert manifest["rows"] == 2
     for path in out.iterdir():
-        for secret in (b"aspirin", b"CCO", b"V2000", b"BSYNRYMUTXBXSQ"):
+        for secret in (b"aspirin", b"ethanol", b"CC(=O)O", b"V2000", b"BSYNRYMUTXBXSQ"):
             assert secret not in path.read_bytes()
             assert secret not in json.dumps(manifest).encode()
