@@ -283,7 +283,7 @@ def _check_session(claims: RuntimeClaims | None, report: ReportBody, expected: E
     yield same("OTHER_RUN", "run", claims.run, expected.run)
     yield same("PROFILE", "profile", claims.profile, expected.profile)
     if expected.nonces is None:
-        yield skipped("nonces", found=f"{len(claims.nonces)} nonces", why="none is known here")
+        yield skipped("nonces", found=f"{len(claims.nonces)} nonces", why="not known here")
         return
     met = [_holds_nonce(claims, nonce) for nonce in expected.nonces]
     yield check(

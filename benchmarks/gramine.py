@@ -19,6 +19,7 @@ import sys
 import sysconfig
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -143,7 +144,8 @@ def with_argv(manifest: str, code: str) -> str:
     """Let a manifest's Python run a line of code in place of the enclave."""
     lines = manifest.splitlines(keepends=True)
     (place,) = [number for number, line in enumerate(lines) if line.startswith("loader.argv")]
-    lines[place] = f'loader.argv = ["python3.11", "-I", "-c", {json.dumps(code)}]\n'
+    program = tomllib.loads(manifest)["loader"]["argv"][0]
+    lines[place] = f"loader.argv = {json.dumps([program, '-I', '-c', code])}\n"
     return "".join(lines)
 
 

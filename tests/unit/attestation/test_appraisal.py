@@ -235,7 +235,7 @@ def test_all_nonces_or_none():
     both = replace(attested.EXPECTED, nonces=(attested.OTHER_NONCE, attested.NONCE))
     assert appraise(expected=both)
     unknown = appraise(expected=replace(attested.EXPECTED, nonces=None))
-    assert [line.wanted for line in unknown.claims if line.claim == "nonces"] == ["none is known here"]
+    assert [line.wanted for line in unknown.claims if line.claim == "nonces"] == ["not known here"]
     assert unknown.claims[-1].holds == "skipped"
 
 

@@ -95,7 +95,7 @@ def test_a_whole_bundle_verifies_and_says_what_it_found(made):
     assert "SIMULATED" in found["Platform"]
     assert "platform UpToDate" in found["Evidence"]
     assert "14 left out by the policy: hardware root among those listed, " in found["Evidence"]
-    assert "; 1 none is known here: nonces" in found["Evidence"]
+    assert "; 1 not known here: nonces" in found["Evidence"]
     assert found["Outputs"] == "2 output(s) sealed to 3 recipient(s)"
     assert verified.simulated
     assert verified.run == made.parts.evidence.claims.run
